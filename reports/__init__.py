@@ -1,0 +1,1 @@
+"""Show: evidence in, files out. No report computes a number."""

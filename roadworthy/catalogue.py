@@ -1,0 +1,56 @@
+"""The catalogue: every metric once, with title, unit, range, direction, estimator and source.
+
+Policies may only name what stands here; a measurement outside its range is a defect of the check and is refused.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from roadworthy.documents import Strict
+
+Direction = Literal["up", "down", "target", "none"]
+
+
+class Metric(Strict):
+    """One line of the catalogue."""
+
+    id: str
+    title: str
+    unit: Literal["share", "ratio", "difference", "count", "seconds", "own"]
+    range: list[float | int | None] = Field(min_length=2, max_length=2)
+    direction: Direction
+    over: list[str] = Field(description="The keys of `over` that a measurement of this metric has.")
+    estimator: str
+    source: str
+
+    @property
+    def family(self) -> str:
+        """The check family that measures it."""
+        return self.id.partition(".")[0]
+
+
+class Catalogue(Strict):
+    """``catalogue.yaml``."""
+
+    schema_version: Literal[1]
+    metrics: list[Metric]
+
+
+@cache
+def catalogue() -> dict[str, Metric]:
+    """Return the metrics by id.
+
+    Examples
+    --------
+    >>> catalogue()["performance.accuracy"].title
+    'Accuracy'
+    """
+    text = resources.files("roadworthy").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    found = Catalogue.model_validate(yaml.safe_load(text))
+    return {metric.id: metric for metric in found.metrics}

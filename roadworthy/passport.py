@@ -1,0 +1,340 @@
+"""The passport: what is declared of one model version.
+
+A passport is written by people and never changed by Roadworthy. Everything that a check must know about a model and
+cannot measure stands here: which column is the label, which value is good for the person, who answers for the model.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from roadworthy.documents import Document, Strict, read_document, validate
+from roadworthy.errors import DocumentError
+
+Tier = Literal["minimal", "limited", "high"]
+Value = bool | int | str
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError(f"{value!r} cannot be a name: use small letters, digits, '.', '_' and '-', starting with a letter or digit.")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class Roles(Strict):
+    """The three people who answer for a model, by their id in people.yaml."""
+
+    owner: Name = Field(description="Business; accountable for the model.")
+    guardian: Name = Field(description="Security and risk; approves, and alone may switch back on.")
+    operator: Name = Field(description="MLOps; runs and stops.")
+    deputy: Name | None = Field(default=None, description="Asked when the Guardian does not answer.")
+
+
+class Task(Strict):
+    """What the model predicts and which values mean what."""
+
+    kind: Literal["binary", "multiclass", "regression"]
+    label: str = Field(description="Column of the true outcome.")
+    prediction: str | None = Field(default=None, description="Column of the decision (classification) or the predicted number (regression).")
+    score: str | None = Field(default=None, description="Column of the probability of `positive` (binary).")
+    positive: Value | None = Field(default=None, description="Binary: the label value that the score speaks of.")
+    negative: Value | None = Field(default=None, description="Binary: the other label value.")
+    favourable: Value | None = Field(default=None, description="The value of prediction and label that is good for the person.")
+    classes: list[Value] = Field(default_factory=list, description="Multiclass: every class.")
+    maturity_days: int = Field(default=0, ge=0, description="Days after which a label counts as final.")
+    label_leads_days: int = Field(default=0, ge=0, description="How far ahead the label looks.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Task:
+        if self.kind == "binary":
+            if self.positive is None or self.negative is None:
+                raise ValueError("a binary task needs 'positive' and 'negative', the two values of the label.")
+            if self.positive == self.negative:
+                raise ValueError("'positive' and 'negative' are the same value.")
+            if self.favourable is not None and self.favourable not in (self.positive, self.negative):
+                raise ValueError(f"'favourable' is {self.favourable!r}, which is neither 'positive' nor 'negative'.")
+            if self.prediction is None and self.score is None:
+                raise ValueError("a binary task needs a 'prediction' or a 'score' column.")
+        elif self.prediction is None:
+            raise ValueError(f"a {self.kind} task needs a 'prediction' column.")
+        if self.kind == "multiclass" and len(self.classes) < 2:
+            raise ValueError("a multiclass task needs 'classes', the list of all classes.")
+        return self
+
+
+class Bin(Strict):
+    """One interval of a numeric protected attribute, from `at_least` (in) to `below` (out)."""
+
+    label: str
+    at_least: float | int | None = None
+    below: float | int | None = None
+
+
+class Protected(Strict):
+    """A protected attribute: its column, its groups, and the group others are compared with."""
+
+    name: Name
+    column: str
+    reference: str = Field(description="The group that the others are compared with.")
+    values: dict[str, str] = Field(default_factory=dict, description="Words for the column's values; a value not named here keeps its own.")
+    bins: list[Bin] = Field(default_factory=list, description="Numeric attributes: explicit bins, ascending, without gaps.")
+    note: str = Field(default="", description="A limit of this attribute that readers must know.")
+
+    @model_validator(mode="after")
+    def _bins(self) -> Protected:
+        if self.bins and self.values:
+            raise ValueError(f"protected attribute '{self.name}' has both 'values' and 'bins'; one of them decides the groups.")
+        labels = [b.label for b in self.bins]
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"protected attribute '{self.name}' has two bins of the same label.")
+        for left, right in zip(self.bins, self.bins[1:], strict=False):
+            if left.below is None or right.at_least is None or left.below != right.at_least:
+                raise ValueError(
+                    f"protected attribute '{self.name}': bin '{left.label}' ends at {left.below} and '{right.label}' "
+                    f"starts at {right.at_least}; bins must follow each other without gap or overlap."
+                )
+        for one in self.bins:
+            if one.at_least is not None and one.below is not None and one.at_least >= one.below:
+                raise ValueError(f"protected attribute '{self.name}': bin '{one.label}' is empty ({one.at_least} to {one.below}).")
+        if self.bins and self.reference not in labels:
+            raise ValueError(f"protected attribute '{self.name}': the reference '{self.reference}' is none of its bins ({', '.join(labels)}).")
+        return self
+
+
+class Identifier(Strict):
+    """A column that names a person or a case, with why it is there."""
+
+    column: str
+    purpose: str
+    basis: str = Field(description="The ground on which it may be processed.")
+
+
+class Independence(Strict):
+    """What counts as one independent observation."""
+
+    unit: Literal["row", "entity", "block"] = "row"
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _column(self) -> Independence:
+        if self.unit != "row" and self.column is None:
+            raise ValueError(f"independence by {self.unit} needs the 'column' that names it.")
+        return self
+
+
+class Reference(Strict):
+    """The data the model version was accepted on."""
+
+    path: str = Field(description="Parquet file or glob, relative to the workspace.")
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; checked at load.")
+    first: date | None = None
+    last: date | None = None
+
+
+class Batches(Strict):
+    """Where a day's rows lie."""
+
+    path: str = Field(description="Parquet file or glob, relative to the workspace, with {date} for the day.")
+    labels: str | None = Field(default=None, description="Later labels: a file or glob with {date}, joined by `key`.")
+    key: str | None = None
+    due: bool = Field(default=True, description="A day without a batch is an error; if false, it is insufficient.")
+
+    @model_validator(mode="after")
+    def _date(self) -> Batches:
+        if "{date}" not in self.path:
+            raise ValueError("'path' must hold {date}, the place of the day (2026-04-01).")
+        if (self.labels is None) != (self.key is None):
+            raise ValueError("'labels' and 'key' go together: late labels are joined by the key.")
+        return self
+
+
+class Windows(Strict):
+    """Days, ending with the day judged, over which each family measures."""
+
+    drift: int = Field(default=1, ge=1, le=366)
+    performance: int = Field(default=28, ge=1, le=366)
+    fairness: int = Field(default=28, ge=1, le=366)
+
+
+class Artifact(Strict):
+    """The file that is the model."""
+
+    path: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"]
+
+
+class Recipe(Strict):
+    """How the artifact was made, so that it can be made again."""
+
+    command: list[str] = Field(min_length=1)
+    seed: int
+    row_order: list[str] = Field(default_factory=list)
+    threads: int = 1
+    lock_sha256: str | None = None
+
+
+class Telemetry(Strict):
+    """Where cost and latency of serving are logged."""
+
+    path: str
+    rows: str
+    wall_ms: str | None = None
+    cpu_ms: str | None = None
+    date: str | None = None
+
+
+class RiskAssessment(Strict):
+    """The assessment behind the tier."""
+
+    summary: str
+    by: str
+    on: date
+    reference: str | None = None
+
+
+class PlainWords(Strict):
+    """The four things a reader who knows no statistics asks."""
+
+    what: str
+    affected: str
+    weakness: str
+    switch_off: str
+
+
+class Use(Strict):
+    """What the model is for and what it must not be used for."""
+
+    intended: list[str] = Field(min_length=1)
+    excluded: list[str] = Field(min_length=1)
+    human_oversight: str
+    limits: list[str] = Field(default_factory=list)
+
+
+class Replay(Strict):
+    """Says that the days of a table are not the days of the calendar, and how one became the other."""
+
+    how: Literal["shifted", "by year", "by permutation"]
+    says: str = Field(description="One sentence for the pages.")
+    shift_days: int | None = None
+
+
+class Adopted(Strict):
+    """A model that was in service before Roadworthy, taken over as live without a gate."""
+
+    on: date
+    by: Name
+    because: str
+
+
+class Fallback(Strict):
+    """What answers when the model may not."""
+
+    kind: Literal["none", "rule", "version"]
+    what: str
+
+
+class Passport(Strict):
+    """Everything that is declared of one model version. See the module's text."""
+
+    schema_version: Literal[1]
+    model: Name
+    version: Name
+    title: str
+    summary: str
+    risk_tier: Tier
+    roles: Roles
+    task: Task
+    features: list[str] = Field(min_length=1, description="Columns the model reads.")
+    protected: list[Protected] = Field(default_factory=list)
+    no_protected_because: str | None = Field(default=None, description="Why no protected attribute is declared.")
+    why_this_definition: str = Field(default="", description="Why fairness is defined the way the policy judges it.")
+    identifiers: list[Identifier] = Field(default_factory=list)
+    quasi_identifiers: list[str] = Field(default_factory=list)
+    leaks: list[str] = Field(default_factory=list, description="Columns that are known only after the outcome; never features.")
+    independence: Independence = Independence()
+    time: str | None = Field(default=None, description="Column of the event's time.")
+    reference: Reference
+    batches: Batches
+    windows: Windows = Windows()
+    segments: list[str] = Field(default_factory=list)
+    artifact: Artifact | None = None
+    no_artifact_because: str | None = None
+    recipe: Recipe | None = None
+    telemetry: Telemetry | None = None
+    inference_url: str | None = None
+    vendor: Name | None = None
+    fallback: Fallback = Fallback(kind="none", what="Requests are refused.")
+    policy: Name | None = Field(default=None, description="File name in policies/; by default the risk tier.")
+    suite: str | None = Field(default=None, description="Data-quality suite, a YAML file relative to the workspace.")
+    suite_engine: Literal["duckdb", "pandas"] = "duckdb"
+    risk_assessment: RiskAssessment
+    use: Use
+    plain: PlainWords
+    glossary: dict[str, str] = Field(default_factory=dict, description="Words for columns.")
+    replay: Replay | None = None
+    adopted: Adopted | None = None
+    extensions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """``model@version``."""
+        return f"{self.model}@{self.version}"
+
+    @property
+    def policy_name(self) -> str:
+        """The policy's file name without ending."""
+        return self.policy or self.risk_tier
+
+    def word(self, column: str) -> str:
+        """Return the glossary's word for a column, or the column's own name."""
+        return self.glossary.get(column, column)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Passport:
+        roles = self.roles
+        if self.risk_tier == "high" and len({roles.owner, roles.guardian, roles.operator}) < 3:
+            raise ValueError(
+                f"a high-risk model needs three different people; owner is {roles.owner}, guardian {roles.guardian}, operator {roles.operator}."
+            )
+        used = [c for c in self.leaks if c in self.features]
+        if used:
+            raise ValueError(f"{', '.join(used)} stands under 'leaks' and under 'features'; a leak is never a feature.")
+        if self.task.label in self.features:
+            raise ValueError(f"the label '{self.task.label}' stands under 'features'.")
+        if not self.protected and not self.no_protected_because:
+            raise ValueError("no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'.")
+        if self.artifact is None and not self.no_artifact_because:
+            raise ValueError("no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example).")
+        names = [p.name for p in self.protected]
+        if len(set(names)) != len(names):
+            raise ValueError("two protected attributes have the same name.")
+        return self
+
+
+def read_passport(path: Path, shown: str | None = None) -> tuple[Passport, Document]:
+    """Read a passport and check that it lies where its name says.
+
+    Raises
+    ------
+    DocumentError
+        With one sentence for each mistake, with file and line.
+    """
+    document = read_document(path, shown)
+    passport = validate(document, Passport)
+    if path.stem != passport.version or path.parent.name != passport.model:
+        raise DocumentError([
+            f"{document.at(('version',))}: says {passport.id}, but the file is models/{path.parent.name}/{path.name}. "
+            f"Rename one: models/{passport.model}/{passport.version}.yaml."
+        ])
+    return passport, document

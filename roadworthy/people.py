@@ -1,0 +1,45 @@
+"""The people of a workspace and what each may do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from roadworthy.documents import Strict
+from roadworthy.passport import Name
+
+Role = Literal["owner", "guardian", "operator", "auditor"]
+PRINCIPALS = ("automation", "serving", "breakglass")
+
+
+class Person(Strict):
+    """Someone who answers for models."""
+
+    id: Name
+    name: str
+    team: str = ""
+    roles: list[Role] = Field(min_length=1)
+    contact: str | None = Field(default=None, description="Where alerts go: a reference such as env:GUARDIAN_URL, or an Apprise URL without credentials.")
+    public_key: str | None = Field(default=None, description="Ed25519 public key, base64 of the 32 raw bytes; signs waivers and approvals.")
+
+
+class People(Strict):
+    """``people.yaml``."""
+
+    schema_version: Literal[1]
+    people: list[Person] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique(self) -> People:
+        ids = [p.id for p in self.people]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"the id {', '.join(twice)} stands here more than once.")
+        if set(ids) & set(PRINCIPALS):
+            raise ValueError(f"{', '.join(PRINCIPALS)} are names of principals and cannot be people.")
+        return self
+
+    def find(self, who: str) -> Person | None:
+        """Return the person of that id, or None."""
+        return next((p for p in self.people if p.id == who), None)

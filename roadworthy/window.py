@@ -1,0 +1,56 @@
+"""Which days a check looks at, and which files hold them.
+
+Days are data time: the judged day in the workspace's time zone. A window ends with the day judged; for labels it ends
+`maturity_days` earlier, because a younger label may still change.
+"""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from roadworthy.errors import DocumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days from `first` to `last`, both in.
+
+    Examples
+    --------
+    >>> Window.ending(date(2026, 4, 9), 2).days()
+    [datetime.date(2026, 4, 8), datetime.date(2026, 4, 9)]
+    """
+
+    first: date
+    last: date
+
+    @classmethod
+    def ending(cls, last: date, days: int) -> Window:
+        """Return the window of `days` days that ends with `last`."""
+        return cls(last - timedelta(days=days - 1), last)
+
+    def days(self) -> list[date]:
+        """Return each day, oldest first."""
+        return [self.first + timedelta(days=i) for i in range((self.last - self.first).days + 1)]
+
+
+def files_of(root: Path, pattern: str, day: date | None = None) -> list[Path]:
+    """Return the files a declared path means, sorted; with ``{date}`` replaced by `day`.
+
+    A path that names one existing file is that file, whatever characters its name holds; otherwise it is a glob.
+
+    Raises
+    ------
+    DocumentError
+        If the path leaves the workspace.
+    """
+    text = pattern.replace("{date}", day.isoformat()) if day is not None else pattern
+    if Path(text).is_absolute() or ".." in Path(text).parts:
+        raise DocumentError([f"the path '{pattern}' leaves the workspace; paths are relative to it."])
+    exact = root / text
+    if exact.is_file():
+        return [exact]
+    return sorted(path for path in (Path(p) for p in glob.glob(glob.escape(str(root)) + "/" + text, recursive=True)) if path.is_file())

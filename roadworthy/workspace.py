@@ -1,0 +1,153 @@
+"""A workspace: a folder with ``roadworthy.yaml``, models, policies and people."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from roadworthy.documents import Document, Strict, is_reference, load
+from roadworthy.errors import DocumentError, UsageError, WorkspaceError
+from roadworthy.passport import Passport, read_passport
+from roadworthy.people import People
+from roadworthy.policy import Policy, read_policy
+
+FILE = "roadworthy.yaml"
+
+
+class Alerts(Strict):
+    """Where each role is told, as references to secrets: env:NAME, file:PATH or prefect:BLOCK."""
+
+    owner: list[str] = Field(default_factory=list)
+    guardian: list[str] = Field(default_factory=list)
+    operator: list[str] = Field(default_factory=list)
+
+    @field_validator("owner", "guardian", "operator")
+    @classmethod
+    def _references(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            if not is_reference(url):
+                raise ValueError(f"an alert address is a secret; write a reference (env:NAME, file:PATH, prefect:BLOCK) instead of {url[:12]!r}...")
+        return urls
+
+
+class Settings(Strict):
+    """``roadworthy.yaml``."""
+
+    schema_version: Literal[1]
+    name: str
+    time_zone: str
+    due_by: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time by which a day's batch is due.")
+    evidence_url: str = Field(default=".roadworthy/evidence", description="Folder or fsspec URL of the evidence bundles.")
+    state_url: str = Field(default="sqlite:///.roadworthy/state.sqlite", description="Database of ledger and switch.")
+    stop_targets: list[str] = Field(default_factory=list, description="More folders that get a STOP file.")
+    alerts: Alerts = Alerts()
+    card_url: str | None = Field(default=None, description="Where pages are served; links in alerts and Prefect use it.")
+    note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"there is no time zone '{name}'; write a name such as Europe/Berlin.") from None
+        return name
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace on disk. Nothing is read before it is asked for."""
+
+    root: Path
+    settings: Settings
+
+    @classmethod
+    def open(cls, root: Path) -> Workspace:
+        """Open the workspace at `root`."""
+        root = root.resolve()
+        if not (root / FILE).is_file():
+            raise UsageError(f"{root} is not a workspace: it has no {FILE}.", "Name one with --workspace, or make one with 'roadworthy init DIR'.")
+        return cls(root, load(root / FILE, Settings, FILE))
+
+    @classmethod
+    def find(cls, named: str | None, here: Path | None = None) -> Workspace:
+        """Open the workspace that is named, or set in ROADWORTHY_WORKSPACE, or the nearest folder upward."""
+        chosen = named or os.environ.get("ROADWORTHY_WORKSPACE")
+        if chosen:
+            return cls.open(Path(chosen))
+        start = (here or Path.cwd()).resolve()
+        for folder in (start, *start.parents):
+            if (folder / FILE).is_file():
+                return cls.open(folder)
+        raise UsageError("No workspace here or in any folder above.", "Name one with --workspace, or make one with 'roadworthy init DIR'.")
+
+    @property
+    def made(self) -> Path:
+        """The folder of what runs make: ``.roadworthy``."""
+        return self.root / ".roadworthy"
+
+    @property
+    def evidence(self) -> Path:
+        """The folder of the evidence bundles."""
+        url = self.settings.evidence_url.removeprefix("file://")
+        if "://" in url:
+            raise WorkspaceError(f"{FILE}: evidence_url '{url}' is object storage, which this version cannot write yet.", "Use a folder.")
+        return self.root / url
+
+    @property
+    def state_url(self) -> str:
+        """The database of ledger and switch; a relative SQLite path is inside the workspace."""
+        url = self.settings.state_url
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/"):
+            return f"{prefix}{self.root / url.removeprefix(prefix)}"
+        return url
+
+    def people(self) -> People:
+        """Return who may do what."""
+        return load(self.root / "people.yaml", People, "people.yaml")
+
+    def passports(self) -> dict[str, Path]:
+        """Return the path of every passport, by ``model@version``."""
+        return {f"{p.parent.name}@{p.stem}": p for p in sorted((self.root / "models").glob("*/*.yaml"))}
+
+    def passport(self, identity: str) -> Passport:
+        """Read the passport of ``model@version`` and check it against people and files."""
+        return self._read(identity)[0]
+
+    def _read(self, identity: str) -> tuple[Passport, Document]:
+        known = self.passports()
+        if identity not in known:
+            raise UsageError(
+                f"There is no model version '{identity}' in {self.root / 'models'}.",
+                f"Known: {', '.join(known) or 'none'}.",
+            )
+        path = known[identity]
+        passport, document = read_passport(path, str(path.relative_to(self.root)))
+        people = self.people()
+        problems = []
+        for role in ("owner", "guardian", "operator", "deputy"):
+            who = getattr(passport.roles, role)
+            if who is None:
+                continue
+            person = people.find(who)
+            if person is None:
+                problems.append(f"{document.at(('roles', role))}: names '{who}' as {role}, who is not in people.yaml. Add the person or name another.")
+            elif role != "deputy" and role not in person.roles:
+                problems.append(f"{document.at(('roles', role))}: names '{who}' as {role}, but people.yaml gives {person.name} only: {', '.join(person.roles)}.")
+        if problems:
+            raise DocumentError(problems)
+        return passport, document
+
+    def policy_path(self, name: str) -> Path:
+        """Return the file of the policy `name`."""
+        return self.root / "policies" / f"{name}.yaml"
+
+    def policy(self, name: str) -> Policy:
+        """Read the policy `name`."""
+        return read_policy(self.policy_path(name), f"policies/{name}.yaml")
