@@ -47,6 +47,7 @@ class Settings(Strict):
     stop_targets: list[str] = Field(default_factory=list, description="More folders that get a STOP file.")
     alerts: Alerts = Alerts()
     card_url: str | None = Field(default=None, description="Where pages are served; links in alerts and Prefect use it.")
+    clock: Literal["wall", "replay"] = Field(default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.")
     note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
 
     @field_validator("time_zone")
