@@ -1,0 +1,51 @@
+"""Following a reference to a secret at the moment it is used; configuration never holds the secret itself."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from roadworthy.documents import is_reference
+from roadworthy.errors import RefusedError
+
+
+def resolve(reference: str, root: Path, environment: Mapping[str, str], prefect: Callable[[str], str] | None = None) -> str:
+    """Return the secret that `reference` points at.
+
+    Parameters
+    ----------
+    reference : str
+        ``env:NAME``, ``file:PATH`` (relative to the workspace, readable by its owner only) or ``prefect:BLOCK``.
+    root : pathlib.Path
+        The workspace.
+    environment : mapping
+        Where ``env:`` looks.
+    prefect : callable, optional
+        Loads a Prefect secret block by name; given by the flows, which know Prefect.
+
+    Raises
+    ------
+    RefusedError
+        If there is no such secret, or the file can be read by others.
+    """
+    if not is_reference(reference):
+        raise RefusedError("A literal secret stands where a reference must be.", "Write env:NAME, file:PATH or prefect:BLOCK.")
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        found = environment.get(name, "")
+        if not found:
+            raise RefusedError(f"The environment variable {name} is not set.", f"Set it, or change the reference '{reference}'.")
+        return found
+    if kind == "prefect":
+        if prefect is None:
+            raise RefusedError(f"'{reference}' is a Prefect secret, which only flows can read.", "Use env: or file: here.")
+        return prefect(name)
+    path = root / Path(name).expanduser()
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise RefusedError(f"The secret file {name} has mode {mode:04o}: others can read it.", f"Run: chmod 600 {name}")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise RefusedError(f"The secret file {name} cannot be read ({problem.strerror}).", "Check the reference.") from None
