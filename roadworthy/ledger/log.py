@@ -1,0 +1,195 @@
+"""The ledger as others use it: open, append, read, verify."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roadworthy.errors import StorageError
+from roadworthy.ledger import chain, sqlite
+from roadworthy.ledger.chain import Entry, Execute
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+
+class Ledger:
+    """An append-only, hash-chained log in a database.
+
+    Many processes and threads may append at once: a sequence number is given under the database's write lock, so nothing is
+    lost or doubled. The clock is read by the caller and passed in.
+    """
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self.where = where
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False) -> Ledger:
+        """Open the ledger at `url`, making it where it is missing.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///PATH``.
+        read_only : bool
+            Make and change nothing; for `verify` and readers.
+
+        Raises
+        ------
+        StorageError
+            If the database cannot be opened, made or read.
+        """
+        import sqlalchemy
+        from sqlalchemy import event
+        from sqlalchemy.pool import QueuePool
+
+        path = sqlite.path_of(url)
+        connect = partial(sqlite.connect, path, read_only=read_only)
+        engine = sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            writes = connection.get_execution_options().get("writes", False)
+            connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+        ledger = cls(engine, str(path))
+        try:
+            if read_only:
+                ledger.head()
+            else:
+                with ledger.transaction() as execute:
+                    chain.install(execute)
+        except StorageError:
+            engine.dispose()
+            raise
+        return ledger
+
+    def append(self, kind: str, actor: str, body: Mapping[str, Any], *, at: datetime, key: str | None = None) -> Entry:
+        """Append one act and return its entry, durable on disk.
+
+        Parameters
+        ----------
+        kind : str
+            Small letters, digits and ``-``.
+        actor : str
+            Id of a person or a principal.
+        body : mapping
+            JSON values without floats, at most 64 KB; ``body["model"]``, where there is one, can be searched for.
+        at : datetime
+            When, with a time zone.
+        key : str, optional
+            If an entry with this key exists, it is returned and nothing is appended, whatever the body: an act that is
+            repeated after a crash is recorded once.
+
+        Raises
+        ------
+        ValueError
+            If the body cannot be an entry.
+        StorageError
+            If it could not be written; then nothing of it was kept.
+        """
+        with self.transaction() as execute:
+            return chain.append(execute, kind, actor, body, at=at, key=key)
+
+    def entries(self, kind: str | None = None, model: str | None = None, after: int = 0) -> Iterator[Entry]:
+        """Yield entries in order, a page at a time, so that a slow reader holds no lock.
+
+        Raises
+        ------
+        TamperedError
+            If an entry is not what was recorded.
+        """
+        while True:
+            with self._reading() as execute:
+                rows = chain.page(execute, after, kind, model)
+            for row in rows:
+                yield chain.entry_of(row)
+            if not rows:
+                return
+            after = rows[-1][0]
+
+    def last(self, kind: str, model: str | None = None, **where: Any) -> Entry | None:
+        """Return the newest entry of a kind whose body holds all of `where`, or None."""
+        found = None
+        for entry in self.entries(kind, model):
+            if all(entry.body.get(name) == value for name, value in where.items()):
+                found = entry
+        return found
+
+    def head(self) -> tuple[int, str]:
+        """Return sequence number and hash of the last entry; (0, 64 zeros) when there is none."""
+        with self._reading() as execute:
+            return chain.head(execute)
+
+    def verify(self) -> list[str]:
+        """Check every entry, every link, the triggers and the database's own structure.
+
+        Returns
+        -------
+        list of str
+            A sentence for each problem, with the entry's number; empty when all is as it was recorded.
+        """
+        problems: list[str] = []
+        try:
+            with self._reading() as execute:
+                problems += chain.chain_problems(execute)
+            with self._reading() as execute:
+                problems += _structure(execute)
+        except StorageError as problem:
+            problems.append(problem.sentence)
+        return problems
+
+    @contextmanager
+    def transaction(self) -> Iterator[Execute]:
+        """Run statements under the write lock; all of them are kept or none. For tables that live beside the ledger."""
+        with self._connected(writes=True) as execute:
+            yield execute
+
+    def close(self) -> None:
+        """Close all connections; the last one to close folds the write-ahead log into the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Execute]:
+        with self._connected(writes=False) as execute:
+            yield execute
+
+    @contextmanager
+    def _connected(self, writes: bool) -> Iterator[Execute]:
+        from sqlalchemy import exc, text
+
+        try:
+            with self._engine.execution_options(writes=writes).begin() as connection:
+
+                def execute(sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+                    result = connection.execute(text(sql), dict(parameters))
+                    return [tuple(row) for row in result] if result.returns_rows else []
+
+                yield execute
+        except exc.DBAPIError as problem:
+            raise sqlite.storage_error(problem.orig or problem, self.where) from problem
+        except sqlite3.Error as problem:  # raised by our own connection function, outside SQLAlchemy's wrapping
+            raise sqlite.storage_error(problem, self.where) from problem
+
+
+def _structure(execute: Execute) -> Iterator[str]:
+    found = {str(name): str(sql) for name, sql in execute("select name, sql from sqlite_master where type = 'trigger'", {})}
+    for name, sql in chain.TRIGGERS.items():
+        if name not in found:
+            yield f"the trigger '{name}', which keeps entries from being changed, is gone"
+        elif found[name] != sql:
+            yield f"the trigger '{name}', which keeps entries from being changed, is not the one that was installed"
+    for (said,) in execute("pragma integrity_check(20)", {}):
+        if said != "ok":
+            yield f"the database itself is damaged: {said}"

@@ -1,0 +1,149 @@
+"""One way to open the state database: WAL, full synchronisation, waiting for others, and errors as sentences.
+
+Standard library only, for the same reason as `roadworthy.ledger.chain`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from roadworthy.errors import StorageError
+from roadworthy.ledger.chain import Execute
+
+PREFIX = "sqlite:///"
+WAIT_SECONDS = 30.0
+
+
+def path_of(url: str) -> Path:
+    """Return the file behind an SQLite URL.
+
+    Examples
+    --------
+    >>> path_of("sqlite:////srv/state.sqlite").as_posix()
+    '/srv/state.sqlite'
+
+    Raises
+    ------
+    StorageError
+        If the URL is another kind of database.
+    """
+    if not url.startswith(PREFIX) or len(url) == len(PREFIX):
+        kind = url.partition(":")[0]
+        raise StorageError(f"state_url names a database of kind '{kind}', which this version cannot use.", "Write sqlite:///PATH.")
+    return Path(url.removeprefix(PREFIX))
+
+
+def connect(path: Path, *, wait: float = WAIT_SECONDS, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database at `path`; a writable one is created where it is missing.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    wait : float
+        Seconds to wait for another writer.
+    read_only : bool
+        Never create or change anything, not even on a medium that cannot be written.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be opened or is not a database.
+    """
+    try:
+        return _connect(path, wait, read_only)
+    except (sqlite3.Error, OSError) as problem:
+        raise storage_error(problem, path) from problem
+
+
+def _connect(path: Path, wait: float, read_only: bool) -> sqlite3.Connection:
+    if read_only:
+        path.stat()  # a missing file is said as such, not as "unable to open"
+        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+        try:
+            con = _open(uri, wait)
+            con.execute("select count(*) from sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            # A WAL database on a read-only medium needs a -shm file that cannot be made. Without a WAL there is nothing in
+            # it to miss, and the file can be read as it lies.
+            wal = path.with_name(path.name + "-wal")
+            if wal.exists() and wal.stat().st_size:
+                raise
+            con = _open(uri + "&immutable=1", wait)
+            con.execute("select count(*) from sqlite_master").fetchone()
+        return con
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con = _open(f"file:{quote(str(path.absolute()))}", wait)
+    try:
+        _to_wal(con, wait)
+        con.execute("pragma synchronous = full")
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def _open(uri: str, wait: float) -> sqlite3.Connection:
+    # isolation_level None: transactions are begun and ended by name, never guessed by the driver.
+    return sqlite3.connect(uri, timeout=wait, isolation_level=None, check_same_thread=False, uri=True)
+
+
+def _to_wal(con: sqlite3.Connection, wait: float) -> None:
+    """Turn WAL on; SQLite does not wait for others while it changes the mode, so two first openers need patience."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            con.execute("pragma journal_mode = wal").fetchone()
+            return
+        except sqlite3.OperationalError as problem:
+            if "locked" not in str(problem) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def executor(con: sqlite3.Connection) -> Execute:
+    """Return the function that `roadworthy.ledger.chain` asks for."""
+
+    def execute(sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+        return con.execute(sql, dict(parameters)).fetchall()
+
+    return execute
+
+
+@contextmanager
+def writing(con: sqlite3.Connection) -> Iterator[Execute]:
+    """Hold the write lock from the first statement on, commit at the end, undo everything on an error."""
+    con.execute("begin immediate")
+    try:
+        yield executor(con)
+        con.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            con.execute("rollback")
+        raise
+
+
+def storage_error(problem: BaseException, where: object) -> StorageError:
+    """Return what a database or file error means to the reader."""
+    said = str(problem)
+    if isinstance(problem, FileNotFoundError):
+        return StorageError(f"There is no database {where}.", "Nothing has been recorded yet, or state_url names another place.")
+    known = (
+        ("locked", "is held by another process", "Try again when it has finished."),
+        ("readonly", "is on a disk or has permissions that do not allow writing", "Make it writable."),
+        ("disk is full", "cannot grow because the disk is full", "Free some space; nothing half-written was kept."),
+        ("malformed", "is damaged: a page of it cannot be read", "Keep the file and restore a copy."),
+        ("not a database", "is not a database", "Keep the file and restore a copy."),
+        ("append-only", "refused a change of what was recorded", "Entries are only ever added."),
+        ("unable to open", "cannot be opened", "Check that its folder exists and may be written."),
+        ("disk i/o", "cannot be read or written (the disk reports an error or a limit)", "Check disk and quota."),
+    )
+    for word, means, do in known:
+        if word in said.lower():
+            return StorageError(f"The database {where} {means}.", do)
+    return StorageError(f"The database {where} cannot be used ({said}).", "Check disk and permissions.")
