@@ -1,0 +1,297 @@
+"""The command line: ``roadworthy``.
+
+Each command is a few lines: it finds the workspace, calls the flow or function that does the work, prints, and returns
+the exit code of the design's table. Errors are one sentence; ``--debug`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from flows import printing
+from roadworthy.errors import EXIT_USAGE, DocumentError, RoadworthyError, UsageError
+from roadworthy.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+                  help="Inspects machine-learning models every night, certifies releases, and takes a model off the road when it is not safe.")
+switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: one person stops, two switch back on.")
+passport_app = typer.Typer(no_args_is_help=True, help="The passports of model versions.")
+app.add_typer(switch_app, name="switch")
+app.add_typer(passport_app, name="passport")
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+WorkspaceOption = Annotated[str | None, typer.Option("--workspace", "-w", help="Whose models: a folder that holds roadworthy.yaml.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; every expected error is one sentence on standard error."""
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="roadworthy")
+        return int(code or 0)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except DocumentError as problem:
+        if debug:
+            raise
+        for sentence in problem.problems:
+            err.print(escape(sentence))
+        return problem.exit_code
+    except RoadworthyError as problem:
+        if debug:
+            raise
+        err.print(escape(str(problem)))
+        return problem.exit_code
+    except typer.Abort:
+        err.print("Stopped by you; what was recorded stays recorded.")
+        return 130
+    except KeyboardInterrupt:
+        err.print("Stopped by you; what was recorded stays recorded.")
+        return 130
+    except OSError as problem:
+        if debug:
+            raise
+        where = f" ({problem.filename})" if problem.filename else ""
+        err.print(escape(f"The system refused: {problem.strerror or problem}{where}. Check disk space and permissions, then run it again."))
+        return 3
+    except Exception as problem:  # Typer's own usage errors come as click exceptions of its vendored copy
+        message = getattr(problem, "format_message", None)
+        if message is None:
+            raise
+        err.print(escape(f"{message()} See 'roadworthy --help'."))
+        return EXIT_USAGE
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is not a day.", "Write it as 2026-04-09.") from None
+
+
+@app.command()
+def nightly(
+    workspace: WorkspaceOption = None,
+    day: Annotated[str | None, typer.Option("--date", metavar="DAY", help="The day to inspect (2026-04-09); by default the latest that is due.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only this model, or model@version.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Inspect every live model version on the day's batch: the main job."""
+    here, chosen = Workspace.find(workspace), _day(day)
+    night = _night(here, chosen, model, quiet=as_json)
+    if as_json:
+        out.print_json(json.dumps(printing.night_as_dict(night)))
+    else:
+        printing.night(out, night)
+    return night.exit_code
+
+
+def _night(here: Workspace, day: date | None, model: str | None, quiet: bool) -> Any:
+    from flows.orchestration import prepare
+    from roadworthy.calendar import check_day
+
+    if day is not None:
+        check_day(day, here.settings, datetime.now(UTC))
+    prepare(here.made / "prefect")
+    with printing.progress(err, quiet) as say:
+        say("Loading Prefect and the checks")
+        from flows import nightly as flow
+
+        say("Starting Prefect (up to 20 s when no server is running)")
+        return flow.main(here, day, model)
+
+
+@app.command()
+def gate(model: str, version: str, workspace: WorkspaceOption = None,
+         day: Annotated[str | None, typer.Option("--date", metavar="DAY", help="Judge the candidate on the data up to this day.")] = None,
+         as_json: JsonOption = False) -> int:
+    """Run the release gate on one model version."""
+    from flows.orchestration import prepare
+
+    here = Workspace.find(workspace)
+    prepare(here.made / "prefect")
+    with printing.progress(err, as_json) as say:
+        say("Loading Prefect and the checks")
+        from flows import gate as flow
+
+        say("Starting Prefect (up to 20 s when no server is running)")
+        passed = flow.main(here, model, version, _day(day))
+    if as_json:
+        out.print_json(json.dumps(printing.gate_as_dict(passed)))
+    else:
+        printing.gate(out, passed)
+    return int(passed.exit_code)
+
+
+@app.command()
+def demo(workspace: WorkspaceOption = None) -> int:
+    """Inspect the demo fleet on its demo night and say whether the expected verdicts appeared."""
+    from flows import demo as demonstration
+
+    return demonstration.run(out, err, workspace)
+
+
+@app.command()
+def verify(
+    path: Annotated[str | None, typer.Argument(help="A workspace; by default the one here.")] = None,
+    workspace: WorkspaceOption = None,
+    rejudge: Annotated[bool, typer.Option("--rejudge", help="Judge every recorded run again under its sealed policy.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Check every digest, the ledger's chain and every verdict, offline."""
+    from roadworthy.verify import verify as check
+
+    report = check(Workspace.find(path or workspace), rejudge=rejudge)
+    if as_json:
+        out.print_json(json.dumps({"state": report.state, "anchored": report.anchored, "lines": list(report.lines)}))
+    else:
+        printing.verified(out, report)
+    return {"valid": 0, "tampered": 1, "cannot_verify": 3}[report.state]
+
+
+@app.command()
+def card(model: str, version: str, workspace: WorkspaceOption = None) -> int:
+    """Render the card of a model version from its newest evidence."""
+    from flows import show
+    from roadworthy.evidence import EvidenceStore, read_bundle
+    from roadworthy.ledger import Ledger
+
+    here = Workspace.find(workspace)
+    ledger = Ledger.open(here.state_url)
+    entry = ledger.latest("run", model=model, version=version, when="nightly") or ledger.latest("run", model=model, version=version, when="gate")
+    if entry is None:
+        raise UsageError(f"There is no evidence of {model}@{version} yet.", f"Run: roadworthy nightly --model {model}")
+    body = entry.body
+    path = EvidenceStore(here.evidence).find(model, version, body["day"], body["run_id"])
+    if path is None:
+        raise UsageError(f"The evidence of {model}@{version} of {body['day']} is not in {here.evidence}.", "Restore it; 'roadworthy verify' says what else is missing.")
+    made = show.card(here, ledger, read_bundle(path, expect=body["evidence"]))
+    out.print(escape(str(made.html)))
+    return 0
+
+
+@app.command()
+def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False,
+           server: Annotated[bool, typer.Option("--server", help="Also start a Prefect server and see whether a schedule fires (about a minute).")] = False) -> int:
+    """Say whether this machine is fit to run."""
+    from flows import doctor as doctors
+
+    try:
+        here: Workspace | None = Workspace.find(workspace)
+    except UsageError:
+        if workspace is not None:
+            raise
+        here = None
+    found = doctors.examine(here, server=server)
+    if as_json:
+        out.print_json(json.dumps([{"what": f.what, "ok": f.ok, "says": f.says, "do": f.do} for f in found]))
+    else:
+        printing.doctor(out, found)
+    return 0 if all(f.ok for f in found) else 1
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="The folder to make.")]) -> int:
+    """Make a new workspace: settings, people, policies and a passport to fill in."""
+    from flows import init as initial
+
+    made = initial.make(folder)
+    for path in made:
+        out.print(escape(f"  {path}"))
+    out.print(escape(f"A workspace lies in {folder}. Next: fill in people.yaml and models/, then 'roadworthy passport lint --workspace {folder}'."))
+    return 0
+
+
+@app.command()
+def schemas(folder: Annotated[Path | None, typer.Argument(help="Where to write them.")] = None,
+            check: Annotated[bool, typer.Option("--check", help="Only say whether the packaged schemas are up to date.")] = False) -> int:
+    """Write the JSON Schemas of passport, policy, people, workspace and the others."""
+    from flows import schemas as published
+
+    if check:
+        stale = published.stale()
+        for name in stale:
+            err.print(escape(f"roadworthy/schemas/{name} is out of date. Run: roadworthy schemas roadworthy/schemas"))
+        return 1 if stale else 0
+    for path in published.write(folder or Path("schemas")):
+        out.print(escape(str(path)))
+    return 0
+
+
+@passport_app.command("lint")
+def lint(workspace: WorkspaceOption = None, model: Annotated[str | None, typer.Argument(help="model or model@version; by default all.")] = None) -> int:
+    """Say whether passports, people, policies and suites are complete and agree with the data."""
+    from flows import lint as linting
+
+    here = Workspace.find(workspace)
+    problems = linting.check(here, model)
+    for sentence in problems:
+        err.print(escape(sentence))
+    known = linting.chosen(here, model)
+    if not problems:
+        out.print(escape(f"{len(known)} passport{'' if len(known) == 1 else 's'} complete: {', '.join(known)}."))
+    return 1 if problems else 0
+
+
+@switch_app.command("stop")
+def switch_stop() -> int:
+    """Stop a model now: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON]."""
+    out.print("Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]", markup=False)
+    out.print("Writes the STOP file first, then the record. MODEL may be '*'. Needs no server.", markup=False)
+    return 0
+
+
+@switch_app.command("status")
+def switch_status(model: Annotated[str | None, typer.Argument(help="Only this model.")] = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> int:
+    """Say which models may serve."""
+    from flows import switching
+
+    rows = switching.status(Workspace.find(workspace), model)
+    if as_json:
+        out.print_json(json.dumps(rows))
+    else:
+        printing.switch(out, rows)
+    return 0
+
+
+@switch_app.command("degrade")
+def switch_degrade(model: str, reason: Annotated[str, typer.Option("--reason")], by: Annotated[str, typer.Option("--as", help="Who says so, by id.")],
+                   version: Annotated[str | None, typer.Option("--version")] = None, workspace: WorkspaceOption = None) -> int:
+    """Let the fallback answer instead of the model."""
+    from flows import switching
+
+    printing.say(out, switching.degrade(Workspace.find(workspace), model, version, reason, by, datetime.now(UTC)))
+    return 0
+
+
+@switch_app.command("enable")
+def switch_enable(model: str, version: str, reason: Annotated[str, typer.Option("--reason")],
+                  requested_by: Annotated[str, typer.Option("--requested-by", help="Who asks, by id.")],
+                  approved_by: Annotated[str, typer.Option("--approved-by", help="The Guardian who approves, by id.")],
+                  evidence: Annotated[str, typer.Option("--evidence", help="Address of a gate run with verdict go.")],
+                  workspace: WorkspaceOption = None) -> int:
+    """Switch a model back on: two people, one of them its Guardian, and a green gate."""
+    from flows import switching
+
+    printing.say(out, switching.enable(Workspace.find(workspace), model, version, reason, requested_by, approved_by, evidence, datetime.now(UTC)))
+    return 0
+
+
+@app.callback()
+def _common(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, stream=sys.stderr)

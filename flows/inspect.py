@@ -1,0 +1,203 @@
+"""Inspects one model version on one day: register, measure, judge, record.
+
+No Prefect here, so a test, a notebook or another orchestrator can call it. A run is named by everything it rests on
+(`_key`): the same inputs lead to the same run, which is found and not made again. That is how a crashed night resumes
+without repeating finished work, and why a second run of a night changes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from checks.subject import SEED, Subject, Table, open_subject
+from flows.measuring import FAMILIES, Measure, baselines, measure_all
+from roadworthy import __version__
+from roadworthy.calendar import as_of
+from roadworthy.canonical import digest_bytes, digest_file, digest_of
+from roadworthy.evidence import Bundle, EvidenceStore, bundle_files, read_bundle
+from roadworthy.judge import JUDGE_VERSION, Context, judge
+from roadworthy.ledger import Entry, Ledger
+from roadworthy.passport import Passport
+from roadworthy.policy import Policy, When
+from roadworthy.waivers import load_waivers
+from roadworthy.workspace import Workspace
+
+TOOLS = ("duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One finished inspection.
+
+    Attributes
+    ----------
+    identity : str
+        ``model@version``.
+    bundle : Bundle
+        The evidence, read back from where it was written.
+    reused : bool
+        True if an earlier run had the very same inputs, so nothing was measured again.
+    """
+
+    identity: str
+    bundle: Bundle
+    reused: bool
+
+    @property
+    def day(self) -> str:
+        """The day judged."""
+        return str(self.bundle.run["day"])
+
+
+def inspect(
+    workspace: Workspace, ledger: Ledger, identity: str, day: date, when: When, actor: str, now: datetime,
+    families: tuple[tuple[str, Measure], ...] = FAMILIES,
+) -> Inspected:
+    """Measure, judge and record one model version on one day.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    ledger : Ledger
+    identity : str
+        ``model@version``.
+    day : date
+        The day judged, in the workspace's time zone.
+    when : {"nightly", "gate"}
+    actor : str
+        Who or what asked for it.
+    now : datetime
+        Wall time, with time zone.
+    families : tuple, optional
+        For tests.
+    """
+    passport = workspace.passport(identity)
+    policy = workspace.policy(passport.policy_name)
+    waivers = load_waivers(workspace, passport, as_of(day, workspace.settings.time_zone).date())
+    before = _predecessor(ledger, passport, day)
+    store = EvidenceStore(workspace.evidence)
+    history = _history(workspace, before)
+    with open_subject(workspace.root, passport, day) as subject:
+        sealed = {
+            "passport": digest_of(passport.model_dump(mode="json")),
+            "policy": policy.digest,
+            "data": {t.role: t.digest or t.problem for t in (subject.reference, subject.batch, subject.labelled, subject.decided)},
+            "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
+            "waivers": [w.as_dict() for w in waivers],
+            "predecessor": before.body["evidence"] if before else None,
+            "day": day.isoformat(), "when": when, "code": code_digest(), "judge": JUDGE_VERSION, "seed": SEED,
+        }
+        run_id = f"{when}-{digest_of(sealed)[:16]}"
+        found = store.find(passport.model, passport.version, day.isoformat(), run_id)
+        if found is not None:
+            bundle = read_bundle(found)
+            _enter(ledger, bundle, actor, now)
+            return Inspected(identity, bundle, reused=True)
+        started = datetime.now(UTC)
+        rules = policy.rules_for(passport.risk_tier, passport.task.kind, when)
+        measurements, seconds = measure_all(subject, families)
+        context = Context(
+            passport.risk_tier, passport.task.kind, when, day,
+            [{"id": w.id, "rule": w.rule, "over": w.over, "expires": w.expires.isoformat(), "by": w.granted_by} for w in waivers if w.honoured],
+            history, baselines(subject, rules, families), passport.glossary,
+        )
+        judged = judge(measurements, policy, context)
+        run = _run(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
+    inputs = {
+        "schema_version": 1, "context": context.as_dict(), "waivers": [w.as_dict() for w in waivers],
+        "predecessor": sealed["predecessor"], "as_of": run["as_of"], "people": _people(workspace, passport),
+    }
+    files = bundle_files(run, inputs, measurements, judged.findings, judged.verdict, judged.state)
+    address = store.write(passport.model, passport.version, day.isoformat(), run_id, files)
+    bundle = read_bundle(address.path, expect=address.sha256)
+    _enter(ledger, bundle, actor, now)
+    return Inspected(identity, bundle, reused=False)
+
+
+def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
+    """Name the bundle in the ledger, once."""
+    run = bundle.run
+    earlier = ledger.latest("run", model=run["model"], version=run["version"], day=run["day"], when=run["when"])
+    supersedes = earlier.body["evidence"] if earlier and earlier.body["evidence"] != bundle.address else None
+    ledger.append(
+        "run", actor,
+        {"run_id": run["run_id"], "model": run["model"], "version": run["version"], "day": run["day"], "when": run["when"],
+         "verdict": bundle.verdict.word, "evidence": bundle.address, "policy": run["policy"]["digest"], "supersedes": supersedes},
+        at=now, key=f"run:{run['model']}@{run['version']}:{run['day']}:{run['run_id']}",
+    )
+
+
+def _predecessor(ledger: Ledger, passport: Passport, day: date) -> Entry | None:
+    """Return the newest nightly run of an earlier day; a later day never feeds an earlier one."""
+    return ledger.latest("run", model=passport.model, version=passport.version, when="nightly", before_day=day.isoformat())
+
+
+def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
+    if before is None:
+        return {}
+    body = before.body
+    path = EvidenceStore(workspace.evidence).find(body["model"], body["version"], body["day"], body["run_id"])
+    if path is None:
+        return {}
+    state: Mapping[str, Any] = read_bundle(path, expect=body["evidence"]).state
+    return state
+
+
+def _run(
+    workspace: Workspace, passport: Passport, policy: Policy, subject: Subject, run_id: str, sealed: dict[str, Any], when: str, actor: str,
+    day: date, started: datetime, seconds: dict[str, float],
+) -> dict[str, Any]:
+    tables = (subject.reference, subject.batch, subject.labelled, subject.decided)
+    return {
+        "schema_version": 1, "run_id": run_id, "when": when, "model": passport.model, "version": passport.version,
+        "day": day.isoformat(), "as_of": as_of(day, workspace.settings.time_zone).isoformat(),
+        "started_at": started.isoformat(), "finished_at": datetime.now(UTC).isoformat(), "actor": actor,
+        "workspace": {"name": workspace.settings.name, "note": workspace.settings.note, "time_zone": workspace.settings.time_zone},
+        "passport": passport.model_dump(mode="json"), "passport_digest": sealed["passport"],
+        "policy": {"name": policy.policy, "title": policy.title, "digest": policy.digest, "content": policy.model_dump(mode="json")},
+        "inputs_digests": subject.inputs, "sealed": sealed, "suite_digest": sealed["suite"],
+        "code": {"version": __version__, "digest": code_digest(), "python": platform.python_version()},
+        "tools": {name: importlib.metadata.version(name) for name in TOOLS}, "seed": SEED,
+        "rows": {t.role: t.rows for t in tables}, "days": {t.role: _days(t) for t in tables},
+        "problems": {t.role: t.problem for t in tables if t.problem}, "timings": seconds,
+    }
+
+
+def _days(table: Table) -> dict[str, Any]:
+    window = table.window
+    return {
+        "first": window.first.isoformat() if window else None, "last": window.last.isoformat() if window else None,
+        "found": len(table.days), "missing": [d.isoformat() for d in table.missing_days],
+    }
+
+
+def _people(workspace: Workspace, passport: Passport) -> dict[str, dict[str, str]]:
+    people = workspace.people()
+    found = {}
+    for role in ("owner", "guardian", "operator"):
+        person = people.find(getattr(passport.roles, role))
+        if person is not None:
+            found[role] = {"id": person.id, "name": person.name, "team": person.team}
+    return found
+
+
+def _digest_or_none(path: Path) -> str | None:
+    return digest_file(path) if path.is_file() else None
+
+
+@cache
+def code_digest() -> str:
+    """Return one digest over the source of everything that measures and judges."""
+    parts = []
+    for package in ("roadworthy", "checks"):
+        root = Path(str(resources.files(package)))
+        parts += [(f"{package}/{p.relative_to(root)}", digest_bytes(p.read_bytes())) for p in sorted(root.rglob("*")) if p.suffix in (".py", ".yaml")]
+    return digest_of(parts)

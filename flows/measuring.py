@@ -1,0 +1,88 @@
+"""Runs the check families on one subject: each in its own try, timed, and never able to stop the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from checks.subject import Subject, on_reference
+from roadworthy.catalogue import catalogue
+from roadworthy.measurement import Measurement, not_measured
+from roadworthy.policy import Rule
+
+Measure = Callable[[Subject], list[Measurement]]
+
+# Great Expectations keeps one context for the process; two models must not talk to it at once.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _data_quality(subject: Subject) -> list[Measurement]:
+    from checks import data_quality
+
+    with _ONE_AT_A_TIME:
+        return data_quality.measure(subject)
+
+
+def _drift(subject: Subject) -> list[Measurement]:
+    from checks import drift
+
+    return drift.measure(subject)
+
+
+def _performance(subject: Subject) -> list[Measurement]:
+    from checks import performance
+
+    return performance.measure(subject)
+
+
+def _fairness(subject: Subject) -> list[Measurement]:
+    from checks import fairness
+
+    return fairness.measure(subject)
+
+
+FAMILIES: tuple[tuple[str, Measure], ...] = (
+    ("data_quality", _data_quality),
+    ("drift", _drift),
+    ("performance", _performance),
+    ("fairness", _fairness),
+)
+
+
+def measure_all(subject: Subject, families: tuple[tuple[str, Measure], ...] = FAMILIES) -> tuple[list[Measurement], dict[str, float]]:
+    """Return every family's measurements and the seconds each took.
+
+    A family that raises gives one ``error`` measurement for each of its metrics, so that every rule about it is
+    undecided and none passes.
+    """
+    found: list[Measurement] = []
+    seconds: dict[str, float] = {}
+    for name, measure in families:
+        found_here, seconds[name] = _guarded(name, measure, subject)
+        found += found_here
+    return found, seconds
+
+
+def baselines(subject: Subject, rules: list[Rule], families: tuple[tuple[str, Measure], ...] = FAMILIES) -> dict[str, list[Measurement]]:
+    """Return what rules ``against: reference`` compare with: the same families, measured on the reference."""
+    wanted = {catalogue()[rule.metric].family for rule in rules if rule.against == "reference"}
+    if not wanted:
+        return {}
+    there = on_reference(subject)
+    metrics = {rule.metric for rule in rules if rule.against == "reference"}
+    made = [m for name, measure in families if name in wanted for m in _guarded(name, measure, there)[0]]
+    return {"reference": [m for m in made if m.metric in metrics]}
+
+
+def _guarded(name: str, measure: Measure, subject: Subject) -> tuple[list[Measurement], float]:
+    started = time.perf_counter()
+    try:
+        made = [replace(m, inputs=m.inputs or subject.inputs) for m in measure(subject)]
+    except Exception as problem:  # noqa: BLE001 - whatever a check raises is "could not decide", never the end of the night
+        logging.getLogger(__name__).exception("family %s of %s could not be measured", name, subject.passport.id)
+        reason = f"The {name.replace('_', ' ')} check could not finish ({type(problem).__name__}: {str(problem)[:200]})."
+        made = [not_measured(metric.id, "error", reason) for metric in catalogue().values() if metric.family == name]
+    return made, round(time.perf_counter() - started, 3)

@@ -1,0 +1,149 @@
+"""What a person sees in the terminal: the same words as on the pages, worst first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+STYLE = {"stop": "bold red", "no-go": "bold red", "breach": "bold yellow", "undecided": "bold magenta", "conditional": "bold yellow",
+         "watch": "bold cyan", "clear": "bold green", "go": "bold green"}
+MARK = {"stop": "✕", "no-go": "✕", "breach": "▲", "conditional": "!", "undecided": "?", "watch": "!", "clear": "✓", "go": "✓"}
+MEANS = {
+    "stop": "taken off the road", "breach": "breaks a rule", "undecided": "could not be decided", "watch": "needs an eye", "clear": "nothing to do",
+    "go": "passes", "conditional": "passes with conditions", "no-go": "must not be released",
+}
+
+
+class _Lines(logging.Handler):
+    """Shows what the flows log as progress: a line for each finished step, a spinner for the one that runs."""
+
+    def __init__(self, console: Console, status: Status | None) -> None:
+        super().__init__()
+        self.console, self.status, self.started = console, status, time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = Text(f"{time.monotonic() - self.started:5.1f} s  {record.getMessage()}", style="dim")
+        self.console.print(text)
+        if self.status is not None:
+            self.status.update(escape(record.getMessage()))
+
+
+@contextmanager
+def progress(console: Console, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show progress on standard error while something runs; `quiet` shows none."""
+    log = logging.getLogger("roadworthy.progress")
+    if quiet:
+        yield lambda _text: None
+        return
+    with console.status("Starting") as status:
+        handler = _Lines(console, status if console.is_terminal else None)
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        try:
+            yield log.info
+        finally:
+            log.removeHandler(handler)
+
+
+def say(console: Console, text: str) -> None:
+    """Print one sentence."""
+    console.print(escape(text))
+
+
+def night(console: Console, found: Any) -> None:
+    """Print a night: a row a model, worst first, and where to look."""
+    table = Table(title=f"Night of {found.day}", title_justify="left", title_style="bold", show_lines=True, expand=True)
+    table.add_column("Model", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Why", ratio=1)
+    order = list(STYLE)
+    for one in sorted(found.inspections, key=lambda i: order.index(i.word)):
+        word = "already off the road" if one.word == "stop" and not one.acted.stopped and found.acting else MEANS[one.word]
+        why = Text(one.reason)
+        if one.acted.unreached:
+            why.append(f" Could not reach: {', '.join(one.acted.unreached)}.", style="bold red")
+        table.add_row(Text(one.identity), Text(f"{MARK[one.word]} {one.word}\n{word}", style=STYLE[one.word]), why)
+    console.print(table)
+    if not found.acting:
+        say(console, "A later night is recorded, or this day is past: recorded only; switch, lease and alerts were left alone.")
+    if found.report:
+        say(console, f"Night report: {found.report}")
+    for one in found.inspections:
+        if one.link:
+            say(console, f"Card of {one.identity}: {one.link}")
+
+
+def night_as_dict(found: Any) -> dict[str, Any]:
+    """Return a night as JSON values."""
+    return {
+        "day": found.day.isoformat(), "verdict": found.word, "exit_code": found.exit_code, "acting": found.acting, "report": found.report,
+        "models": [
+            {"model": i.identity, "verdict": i.word, "reason": i.reason, "stopped": i.acted.stopped, "card": i.link,
+             "evidence": i.inspected.bundle.address if i.inspected else None,
+             "findings": [f.as_dict() for f in i.inspected.bundle.findings] if i.inspected else []}
+            for i in found.inspections
+        ],
+    }
+
+
+def gate(console: Console, found: Any) -> None:
+    """Print a gate: the word, why, the findings that are not a pass, and what is next."""
+    verdict = found.bundle.verdict
+    console.print(Text(f"{MARK[verdict.word]} {verdict.word}", style=STYLE[verdict.word]), Text(f"{found.identity}: {MEANS[verdict.word]}."))
+    say(console, verdict.reason)
+    table = Table(show_lines=True, expand=True)
+    for name in ("Status", "Rule", "Finding"):
+        table.add_column(name, ratio=1 if name == "Finding" else None)
+    for finding in found.bundle.findings:
+        if finding.status not in ("pass", "waived"):
+            table.add_row(Text(finding.status), Text(finding.rule), Text(finding.sentence))
+    if table.row_count:
+        console.print(table)
+    if found.next:
+        say(console, f"Next: {found.next}")
+    if found.link:
+        say(console, f"Gate report: {found.link}")
+
+
+def gate_as_dict(found: Any) -> dict[str, Any]:
+    """Return a gate as JSON values."""
+    return {"model": found.identity, "verdict": found.bundle.verdict.as_dict(), "evidence": found.bundle.address, "exit_code": found.exit_code,
+            "report": found.link, "next": found.next, "findings": [f.as_dict() for f in found.bundle.findings]}
+
+
+def verified(console: Console, report: Any) -> None:
+    """Print what `verify` found."""
+    word = {"valid": ("VALID", "bold green"), "tampered": ("TAMPERED", "bold red"), "cannot_verify": ("CANNOT VERIFY", "bold magenta")}[report.state]
+    console.print(Text(word[0], style=word[1]))
+    for line in report.lines:
+        say(console, f"  {line}")
+
+
+def doctor(console: Console, found: Sequence[Any]) -> None:
+    """Print what is right and wrong with the machine."""
+    for one in found:
+        mark, style = ("✓", "green") if one.ok else ("✕", "bold red")
+        console.print(Text(f"{mark} {one.what}: ", style=style), Text(one.says + (f" {one.do}" if not one.ok and one.do else "")), sep="")
+    bad = sum(not f.ok for f in found)
+    say(console, "This machine is fit to run." if not bad else f"{bad} thing{'s' if bad > 1 else ''} to mend.")
+
+
+def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print which models may serve."""
+    table = Table(expand=True)
+    for name in ("Model", "Version", "State", "Since", "By", "Reason"):
+        table.add_column(name, ratio=1 if name == "Reason" else None)
+    for row in rows:
+        style = "bold red" if row["state"] not in ("active",) else "green"
+        table.add_row(Text(row["model"]), Text(row["version"]), Text(row["state"], style=style), *(Text(str(row.get(k) or "")) for k in ("since", "by", "reason")))
+    console.print(table)
