@@ -44,3 +44,9 @@ $(READY): requirements.lock pyproject.toml
 clean:
 	@echo "Removing what runs made in the demo workspace (data/.roadworthy). Committed files stay."
 	@"$(PYTHON)" -c 'import shutil; shutil.rmtree("data/.roadworthy", ignore_errors=True)'
+
+# The demo's runs in Prefect's own pages, on the loopback address. Stop it with Ctrl-C.
+.PHONY: ui
+ui: $(READY)
+	@echo "Prefect's pages: http://127.0.0.1:4200 (Ctrl-C ends them)"
+	@PREFECT_HOME="$(CURDIR)/data/.roadworthy/prefect" PREFECT_UI_URL=http://127.0.0.1:4200 "$(BIN)/prefect" server start --host 127.0.0.1 --port 4200
