@@ -112,12 +112,13 @@ class EvidenceStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def relative(self, model: str, version: str, day: date, run_id: str) -> str:
+    def relative(self, model: str, version: str, day: date | str, run_id: str) -> str:
         """Return the place of a run's bundle inside the store."""
+        day = date.fromisoformat(str(day)).isoformat()
         for name, value in (("model", model), ("version", version), ("run", run_id)):
             if not _PART.match(value):
                 raise ValueError(f"{value!r} cannot be a {name} in the name of a folder")
-        return f"model={model}/version={version}/date={day.isoformat()}/run={run_id}"
+        return f"model={model}/version={version}/date={day}/run={run_id}"
 
     def path_of(self, relative: str) -> Path:
         """Return the folder of a bundle from the place that the ledger names; it cannot lie outside the store."""
@@ -127,15 +128,12 @@ class EvidenceStore:
             raise StorageError(f"{relative!r} is not the place of a bundle.", "It reads model=../version=../date=../run=..")
         return self.folder.joinpath(*parts)
 
-    def find(self, model: str, version: str, day: date, run_id: str) -> Address | None:
-        """Return the address of a run's bundle if it was written already; a night that resumes asks this first."""
-        relative = self.relative(model, version, day, run_id)
-        path = self.path_of(relative)
-        if not path.is_dir():
-            return None
-        return Address(path, digest_bytes(_read(path / MANIFEST, path)), relative)
+    def find(self, model: str, version: str, day: date | str, run_id: str) -> Path | None:
+        """Return the folder of a run's bundle if it was written already; a night that resumes asks this first."""
+        path = self.path_of(self.relative(model, version, day, run_id))
+        return path if path.is_dir() else None
 
-    def write(self, model: str, version: str, day: date, run_id: str, files: Mapping[str, bytes]) -> Address:
+    def write(self, model: str, version: str, day: date | str, run_id: str, files: Mapping[str, bytes]) -> Address:
         """Write a bundle, durable and read-only, and return its address.
 
         Writing the same run with the same content again returns the same address.
@@ -143,8 +141,8 @@ class EvidenceStore:
         Parameters
         ----------
         model, version : str
-        day : date
-            The day judged.
+        day : date or str
+            The day judged, or its ISO form.
         run_id : str
             Letters, digits, ``.``, ``_``, ``+`` and ``-``.
         files : mapping
@@ -178,16 +176,15 @@ class EvidenceStore:
             shutil.rmtree(temporary, ignore_errors=True)
             if problem.errno in (errno.EEXIST, errno.ENOTEMPTY):  # another process was first
                 return self._same(address)
-            raise StorageError(
-                f"The evidence of {run_id} could not be written to {self.folder} ({problem.strerror}).", "Free space or make it writable."
-            ) from problem
+            said = f"The evidence of {run_id} could not be written to {self.folder} ({problem.strerror})."
+            raise StorageError(said, "Free space or make it writable.") from problem
         return address
 
     def _same(self, address: Address) -> Address:
         there = digest_bytes(_read(address.path / MANIFEST, address.path))
         if there != address.sha256:
             raise StorageError(
-                f"The run {address.relative} is recorded already with other content ({there[:12]}..., not {address.sha256[:12]}).",
+                f"The run {address.relative} is recorded already, with other content ({there[:12]}, not {address.sha256[:12]}).",
                 "Evidence is never written over; use another run id.",
             )
         return address
@@ -200,7 +197,6 @@ class EvidenceStore:
 
 
 def bundle_files(
-    *,
     run: Mapping[str, Any],
     inputs: Mapping[str, Any],
     measurements: Sequence[Measurement],
@@ -208,6 +204,7 @@ def bundle_files(
     verdict: Verdict,
     state: Mapping[str, Any],
     attachments: Mapping[str, bytes] | None = None,
+    *,
     judge_version: str = "1",
 ) -> dict[str, bytes]:
     """Return the files of a bundle, equal for equal values.

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from roadworthy.errors import RefusedError, RoadworthyError, UsageError
 from roadworthy.ledger import Entry, Ledger
+from roadworthy.ledger.chain import stamp
 from roadworthy.passport import Passport
 from roadworthy.workspace import Workspace
 
@@ -32,32 +33,41 @@ ALLOWED: dict[State, tuple[State, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """The release state of a version: the word, since when (ISO text, empty if never recorded), and why."""
+
+    state: State
+    since: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """A version that is in service, or whose passport cannot be read so that nobody can know.
 
     Attributes
     ----------
-    id : str
+    identity : str
         ``model@version``.
     passport : Passport or None
         None if it cannot be read.
-    error : str
+    problem : str
         Why not; empty if it can. Such a version is inspected as undecided, never skipped.
     """
 
-    id: str
+    identity: str
     passport: Passport | None
-    error: str = ""
+    problem: str = ""
 
     @property
     def model(self) -> str:
         """The model's name."""
-        return self.id.partition("@")[0]
+        return self.identity.partition("@")[0]
 
     @property
     def version(self) -> str:
         """The version's name."""
-        return self.id.partition("@")[2]
+        return self.identity.partition("@")[2]
 
 
 class Registry:
@@ -83,16 +93,21 @@ class Registry:
         RoadworthyError
             If the ledger does not know it and its passport cannot be read.
         """
+        return self.release(model, version).state
+
+    def release(self, model: str, version: str) -> Release:
+        """Return the release state of a version and since when; see `state`."""
         identity = f"{model}@{version}"
         entry = self._last().get(identity)
         if entry is not None:
-            return _state_of(entry)
-        return "live" if self._workspace.passport(identity).adopted else "candidate"
+            return Release(_state_of(entry), stamp(entry.at), str(entry.body.get("because", "")))
+        adopted = self._workspace.passport(identity).adopted
+        return Release("live", adopted.on.isoformat(), adopted.because) if adopted else Release("candidate", "", "")
 
     def live(self) -> list[Live]:
         """Return every version in service, sorted by id.
 
-        A passport that cannot be read hides no other version: it is returned with its error, unless the ledger says that
+        A passport that cannot be read hides no other version: it is returned with its problem, unless the ledger says that
         the version is not in service.
         """
         recorded = self._last()
@@ -116,7 +131,7 @@ class Registry:
         mine = [one for one in self.live() if one.model == model]
 
         def when(one: Live) -> tuple[int, str, str]:
-            entry = recorded.get(one.id)
+            entry = recorded.get(one.identity)
             adopted = one.passport.adopted if one.passport else None
             return (entry.seq if entry else 0, adopted.on.isoformat() if adopted else "", one.version)
 
@@ -128,17 +143,17 @@ class Registry:
         entries = []
         for one in self.live():
             adopted = one.passport.adopted if one.passport else None
-            if adopted is None or one.id in recorded:
+            if adopted is None or one.identity in recorded:
                 continue
             body = {
                 "model": one.model, "version": one.version, "state": "live", "because": adopted.because,
                 "adopted_on": adopted.on.isoformat(),
             }
-            entries.append(self._ledger.append("release", adopted.by, body, at=at, key=f"adopt:{one.id}"))
+            entries.append(self._ledger.append("release", adopted.by, body, at=at, key=f"adopt:{one.identity}"))
         return entries
 
     def move(
-        self, model: str, version: str, to: State, *, actor: str, because: str, at: datetime,
+        self, model: str, version: str, to: State, actor: str, because: str, at: datetime, *,
         evidence: str | None = None, key: str | None = None,
     ) -> Entry:
         """Record that a version changes its state.

@@ -168,15 +168,17 @@ def head(execute: Execute) -> tuple[int, str]:
     return (int(rows[0][0]), str(rows[0][1])) if rows else (0, GENESIS)
 
 
-def page(execute: Execute, after: int, kind: str | None = None, model: str | None = None) -> list[tuple[Any, ...]]:
-    """Return up to 500 rows that follow entry `after`, in order."""
-    wanted: dict[str, Any] = {"after": after}
-    where = "seq > :after"
+def page(
+    execute: Execute, start: int, kind: str | None = None, model: str | None = None, *, backwards: bool = False
+) -> list[tuple[Any, ...]]:
+    """Return up to 500 rows that follow entry `start` in order, or those before it, the newest first."""
+    wanted: dict[str, Any] = {"start": start}
+    where, order = ("seq < :start", "desc") if backwards else ("seq > :start", "asc")
     for name, value in (("kind", kind), ("model", model)):
         if value is not None:
             where += f" and {name} = :{name}"
             wanted[name] = value
-    return execute(f"select {_COLUMNS} from ledger where {where} order by seq limit 500", wanted)
+    return execute(f"select {_COLUMNS} from ledger where {where} order by seq {order} limit 500", wanted)
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

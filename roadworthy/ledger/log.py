@@ -104,22 +104,53 @@ class Ledger:
         TamperedError
             If an entry is not what was recorded.
         """
+        return self._walk(after, kind, model)
+
+    def newest(
+        self, kind: str, limit: int, *, model: str | None = None, before_day: str | None = None, **body: Any
+    ) -> list[Entry]:
+        """Return up to `limit` entries of a kind, the newest first.
+
+        Parameters
+        ----------
+        kind : str
+        limit : int
+        model : str, optional
+        before_day : str, optional
+            Only entries whose body's ``day`` is earlier; the one of the latest day first, however late it was recorded.
+        **body
+            What the body must hold, such as ``version="1.0.0"``.
+        """
+        found = []
+        for entry in self._walk(2**63 - 1, kind, model, backwards=True):
+            if all(entry.body.get(name) == value for name, value in body.items()):
+                if before_day is not None and not str(entry.body.get("day", before_day)) < before_day:
+                    continue
+                found.append(entry)
+                if before_day is None and len(found) >= limit:
+                    break
+        if before_day is not None:
+            found.sort(key=lambda e: (str(e.body["day"]), e.seq), reverse=True)
+        return found[:limit]
+
+    def latest(self, kind: str, *, model: str | None = None, before_day: str | None = None, **body: Any) -> Entry | None:
+        """Return the first that `newest` would, or None."""
+        return next(iter(self.newest(kind, 1, model=model, before_day=before_day, **body)), None)
+
+    def has(self, key: str) -> bool:
+        """Say whether an entry has this key."""
+        with self._reading() as execute:
+            return bool(execute("select 1 from ledger where key = :key", {"key": key}))
+
+    def _walk(self, start: int, kind: str | None, model: str | None, backwards: bool = False) -> Iterator[Entry]:
         while True:
             with self._reading() as execute:
-                rows = chain.page(execute, after, kind, model)
+                rows = chain.page(execute, start, kind, model, backwards=backwards)
             for row in rows:
                 yield chain.entry_of(row)
             if not rows:
                 return
-            after = rows[-1][0]
-
-    def last(self, kind: str, model: str | None = None, **where: Any) -> Entry | None:
-        """Return the newest entry of a kind whose body holds all of `where`, or None."""
-        found = None
-        for entry in self.entries(kind, model):
-            if all(entry.body.get(name) == value for name, value in where.items()):
-                found = entry
-        return found
+            start = rows[-1][0]
 
     def head(self) -> tuple[int, str]:
         """Return sequence number and hash of the last entry; (0, 64 zeros) when there is none."""
