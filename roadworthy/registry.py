@@ -135,7 +135,7 @@ class Registry:
             adopted = one.passport.adopted if one.passport else None
             return (entry.seq if entry else 0, adopted.on.isoformat() if adopted else "", one.version)
 
-        return max(mine, key=when).id if mine else None
+        return max(mine, key=when).identity if mine else None
 
     def adopt_all(self, at: datetime) -> list[Entry]:
         """Record every adopted version that the ledger does not know yet, once, and return the new entries."""
