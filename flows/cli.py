@@ -98,7 +98,7 @@ def nightly(
         out.print_json(json.dumps(printing.night_as_dict(night)))
     else:
         printing.night(out, night)
-    return night.exit_code
+    return int(night.exit_code)
 
 
 def _night(here: Workspace, day: date | None, model: str | None, quiet: bool) -> Any:
@@ -177,10 +177,7 @@ def card(model: str, version: str, workspace: WorkspaceOption = None) -> int:
     if entry is None:
         raise UsageError(f"There is no evidence of {model}@{version} yet.", f"Run: roadworthy nightly --model {model}")
     body = entry.body
-    path = EvidenceStore(here.evidence).find(model, version, body["day"], body["run_id"])
-    if path is None:
-        raise UsageError(f"The evidence of {model}@{version} of {body['day']} is not in {here.evidence}.", "Restore it; 'roadworthy verify' says what else is missing.")
-    made = show.card(here, ledger, read_bundle(path, expect=body["evidence"]))
+    made = show.card(here, ledger, read_bundle(EvidenceStore(here.evidence).path_of(body["path"]), expect=body["evidence"]))
     out.print(escape(str(made.html)))
     return 0
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas import State
+from prefect.states import Completed, Failed
 
 from flows import show
 from flows.inspect import inspect
@@ -22,6 +23,7 @@ from roadworthy.errors import StorageError, UsageError
 from roadworthy.evidence import Bundle
 from roadworthy.ledger import Ledger
 from roadworthy.registry import Registry
+from roadworthy.registry import State as ReleaseState
 from roadworthy.window import newest_day
 from roadworthy.workspace import Workspace
 
@@ -90,11 +92,11 @@ def _move(registry: Registry, model: str, version: str, bundle: Bundle, now: dat
     """Move a candidate's release along; a version that is live or decided stays what it is."""
     state = registry.state(model, version)
     if state in ("candidate", "judged", "awaiting-signatures"):
-        to = "awaiting-signatures" if bundle.verdict.word in ("go", "conditional") else "judged"
+        to: ReleaseState = "awaiting-signatures" if bundle.verdict.word in ("go", "conditional") else "judged"
         if state != to:
             if state == "candidate" and to == "awaiting-signatures":
-                registry.move(model, version, "judged", "automation", bundle.verdict.word, now, evidence=bundle.address)
-            registry.move(model, version, to, "automation", bundle.verdict.word, now, evidence=bundle.address)
+                registry.move(model, version, "judged", actor="automation", because=bundle.verdict.reason, at=now, evidence=bundle.address)
+            registry.move(model, version, to, actor="automation", because=bundle.verdict.reason, at=now, evidence=bundle.address)
 
 
 def _next(bundle: Bundle) -> str:

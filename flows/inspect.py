@@ -96,7 +96,7 @@ def inspect(
             "day": day.isoformat(), "when": when, "code": code_digest(), "judge": JUDGE_VERSION, "seed": SEED,
         }
         run_id = f"{when}-{digest_of(sealed)[:16]}"
-        found = store.find(passport.model, passport.version, day.isoformat(), run_id)
+        found = store.find(passport.model, passport.version, day, run_id)
         if found is not None:
             bundle = read_bundle(found)
             _enter(ledger, bundle, actor, now)
@@ -115,8 +115,11 @@ def inspect(
         "schema_version": 1, "context": context.as_dict(), "waivers": [w.as_dict() for w in waivers],
         "predecessor": sealed["predecessor"], "as_of": run["as_of"], "people": _people(workspace, passport),
     }
-    files = bundle_files(run, inputs, measurements, judged.findings, judged.verdict, judged.state)
-    address = store.write(passport.model, passport.version, day.isoformat(), run_id, files)
+    files = bundle_files(
+        run=run, inputs=inputs, measurements=measurements, findings=judged.findings, verdict=judged.verdict, state=judged.state,
+        judge_version=JUDGE_VERSION,
+    )
+    address = store.write(passport.model, passport.version, day, run_id, files)
     bundle = read_bundle(address.path, expect=address.sha256)
     _enter(ledger, bundle, actor, now)
     return Inspected(identity, bundle, reused=False)
@@ -130,7 +133,8 @@ def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
     ledger.append(
         "run", actor,
         {"run_id": run["run_id"], "model": run["model"], "version": run["version"], "day": run["day"], "when": run["when"],
-         "verdict": bundle.verdict.word, "evidence": bundle.address, "policy": run["policy"]["digest"], "supersedes": supersedes},
+         "verdict": bundle.verdict.word, "evidence": bundle.address,
+         "path": f"model={run['model']}/version={run['version']}/date={run['day']}/run={run['run_id']}", "policy": run["policy"]["digest"], "supersedes": supersedes},
         at=now, key=f"run:{run['model']}@{run['version']}:{run['day']}:{run['run_id']}",
     )
 
@@ -141,14 +145,15 @@ def _predecessor(ledger: Ledger, passport: Passport, day: date) -> Entry | None:
 
 
 def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
+    """Return the state that the predecessor carried forward.
+
+    A predecessor that is missing or was changed is an error and not an empty history: a breach would be forgotten.
+    """
     if before is None:
         return {}
     body = before.body
-    path = EvidenceStore(workspace.evidence).find(body["model"], body["version"], body["day"], body["run_id"])
-    if path is None:
-        return {}
-    state: Mapping[str, Any] = read_bundle(path, expect=body["evidence"]).state
-    return state
+    path = EvidenceStore(workspace.evidence).path_of(body["path"])
+    return read_bundle(path, expect=body["evidence"]).state
 
 
 def _run(

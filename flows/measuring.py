@@ -23,25 +23,25 @@ def _data_quality(subject: Subject) -> list[Measurement]:
     from checks import data_quality
 
     with _ONE_AT_A_TIME:
-        return data_quality.measure(subject)
+        return list(data_quality.measure(subject))
 
 
 def _drift(subject: Subject) -> list[Measurement]:
     from checks import drift
 
-    return drift.measure(subject)
+    return list(drift.measure(subject))
 
 
 def _performance(subject: Subject) -> list[Measurement]:
     from checks import performance
 
-    return performance.measure(subject)
+    return list(performance.measure(subject))
 
 
 def _fairness(subject: Subject) -> list[Measurement]:
     from checks import fairness
 
-    return fairness.measure(subject)
+    return list(fairness.measure(subject))
 
 
 FAMILIES: tuple[tuple[str, Measure], ...] = (

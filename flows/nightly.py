@@ -16,8 +16,9 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State
 from prefect.futures import wait
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import show
@@ -112,7 +113,11 @@ def _run_name() -> str:
     return f"nightly-{given or latest_due(Workspace.find(flow_run.parameters.get('workspace')).settings, datetime.now(UTC))}"
 
 
-@flow(name="nightly", flow_run_name=_run_name, task_runner=ThreadPoolTaskRunner(max_workers=2), persist_result=False)
+# Two models at a time: the machine's cores are DuckDB's, and Prefect's own SQLite does not like more writers.
+_RUNNER: Any = ThreadPoolTaskRunner(max_workers=2)
+
+
+@flow(name="nightly", flow_run_name=_run_name, task_runner=_RUNNER, persist_result=False)
 def nightly(workspace: str | None = None, day: date | None = None, model: str | None = None) -> State[Any]:
     """Inspect every live model version on the day's batch.
 
@@ -159,8 +164,8 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
 def _due(registry: Registry, model: str | None) -> tuple[list[str], dict[str, str]]:
     """Return the live versions to inspect, and those whose passport cannot be read with the reason."""
     live = registry.live()
-    good = [entry.identity for entry in live if not entry.problem]
-    broken = {entry.identity: entry.problem for entry in live if entry.problem}
+    good = [one.identity for one in live if not one.problem]
+    broken = {one.identity: one.problem for one in live if one.problem}
     if model is None:
         return good, broken
     asked = {i for i in (*good, *broken) if model in (i, i.partition("@")[0])}
