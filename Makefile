@@ -29,16 +29,16 @@ lint: $(READY)
 	@"$(BIN)/lint-imports"
 	@"$(BIN)/roadworthy" schemas --check
 
+# What is published of the files people write: JSON Schemas, and docs/files.md.
+schemas: $(READY)
+	@"$(BIN)/roadworthy" schemas roadworthy/schemas
+
 setup: $(READY)
 
-# The lock names every package, so nothing is left to resolve: --no-deps keeps old pips from trying.
+# A set-up that stops half-way leaves no stamp, so the next command takes it up again.
 $(READY): requirements.lock pyproject.toml
-	@echo "Setting up $(VENV): creating it, installing from requirements.lock (about 200 packages), compiling bytecode."
-	@"$(PYTHON)" -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(0 if ok else "Roadworthy needs Python 3.11 to 3.13; this is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
-	@"$(PYTHON)" -m venv "$(VENV)"
-	@"$(BIN)/python" -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	@"$(BIN)/python" -m pip install --quiet --no-deps --no-build-isolation --no-index --editable .
-	@"$(BIN)/python" -m compileall -q -j 2 "$(VENV)/lib" roadworthy checks reports flows >/dev/null || true
+	@rm -f "$(READY)"
+	@"$(PYTHON)" .ci/install.py "$(VENV)"
 	@touch "$(READY)"
 
 clean:
