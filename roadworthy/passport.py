@@ -199,7 +199,7 @@ class RiskAssessment(Strict):
 
     summary: str
     by: str
-    on: date
+    dated: date
     reference: str | None = None
 
 
@@ -232,7 +232,7 @@ class Replay(Strict):
 class Adopted(Strict):
     """A model that was in service before Roadworthy, taken over as live without a gate."""
 
-    on: date
+    since: date
     by: Name
     because: str
 

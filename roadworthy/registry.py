@@ -102,7 +102,7 @@ class Registry:
         if entry is not None:
             return Release(_state_of(entry), stamp(entry.at), str(entry.body.get("because", "")))
         adopted = self._workspace.passport(identity).adopted
-        return Release("live", adopted.on.isoformat(), adopted.because) if adopted else Release("candidate", "", "")
+        return Release("live", adopted.since.isoformat(), adopted.because) if adopted else Release("candidate", "", "")
 
     def live(self) -> list[Live]:
         """Return every version in service, sorted by id.
@@ -133,7 +133,7 @@ class Registry:
         def when(one: Live) -> tuple[int, str, str]:
             entry = recorded.get(one.identity)
             adopted = one.passport.adopted if one.passport else None
-            return (entry.seq if entry else 0, adopted.on.isoformat() if adopted else "", one.version)
+            return (entry.seq if entry else 0, adopted.since.isoformat() if adopted else "", one.version)
 
         return max(mine, key=when).identity if mine else None
 
@@ -147,7 +147,7 @@ class Registry:
                 continue
             body = {
                 "model": one.model, "version": one.version, "state": "live", "because": adopted.because,
-                "adopted_on": adopted.on.isoformat(),
+                "adopted_on": adopted.since.isoformat(),
             }
             entries.append(self._ledger.append("release", adopted.by, body, at=at, key=f"adopt:{one.identity}"))
         return entries

@@ -34,7 +34,7 @@ _MINIMAL: dict[str, Any] = {
     "batches": {"path": "batches/{date}.parquet"},
     "windows": {"drift": 1, "performance": 1, "fairness": 1},
     "no_artifact_because": "A test needs none.",
-    "risk_assessment": {"summary": "A test.", "by": "gustav", "on": date(2026, 1, 1)},
+    "risk_assessment": {"summary": "A test.", "by": "gustav", "dated": date(2026, 1, 1)},
     "use": {"intended": ["Tests."], "excluded": ["Anything else."], "human_oversight": "None."},
     "plain": {"what": "Tests.", "affected": "Nobody.", "weakness": "All.", "switch_off": "Nothing."},
 }
