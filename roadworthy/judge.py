@@ -14,6 +14,9 @@ How each test decides
 ``bh``
     Benjamini and Hochberg's procedure (1995) at ``alpha`` over every measurement the rule matches; a breach needs
     both a rejection and a value beyond the limit, so a tiny shift of a huge table does not alarm.
+``sequential``
+    A test by betting on the losses of each newly matured day (`roadworthy.nights`): a breach once the evidence reaches
+    ``1/alpha``, which under the limit happens with probability at most ``alpha`` over the life of the version.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import ORDER, Finding, FindingStatus, Verdict
 from roadworthy.measurement import Measurement
+from roadworthy.nights import LossDay, Wealth, bet
 from roadworthy.policy import Policy, Rule, When
 from roadworthy.sentences import rows_that_would_decide, sentence
 
@@ -120,8 +124,9 @@ def judge(measurements: Sequence[Measurement], policy: Policy, context: Context)
     """
     findings: list[Finding] = []
     nights: dict[str, list[list[Any]]] = {}
+    wealth: dict[str, dict[str, Any]] = dict(context.history.get("wealth", {}))
     for rule in policy.rules_for(context.tier, context.task, context.when):
-        findings += _apply(rule, measurements, context, nights)
+        findings += _apply(rule, measurements, context, nights, wealth)
     today = context.day.isoformat()
     for key, earlier in context.history.get("persist", {}).items():  # a night without a decision forgets nothing
         nights.setdefault(key, [night for night in earlier if night[0] < today])
@@ -130,6 +135,7 @@ def judge(measurements: Sequence[Measurement], policy: Policy, context: Context)
         "schema_version": 1,
         "day": today,
         "persist": nights,
+        "wealth": wealth,
         "points": _points(measurements, findings, context),
     }
     return Judgement(findings, verdict_of(findings, context.when), state)
@@ -182,7 +188,9 @@ def _reason(why: Sequence[Finding], counts: Mapping[str, int]) -> str:
     return f"All {told} findings pass." + (f" {counts['waived']} of them by a waiver." if counts["waived"] else "")
 
 
-def _apply(rule: Rule, measurements: Sequence[Measurement], context: Context, nights: dict[str, list[list[Any]]]) -> list[Finding]:
+def _apply(
+    rule: Rule, measurements: Sequence[Measurement], context: Context, nights: dict[str, list[list[Any]]], wealth: dict[str, dict[str, Any]]
+) -> list[Finding]:
     matched = [
         m for m in measurements
         if rule.matches(m.metric, m.over) or (m.metric == rule.metric and m.status != "measured" and not m.over)
@@ -194,7 +202,7 @@ def _apply(rule: Rule, measurements: Sequence[Measurement], context: Context, ni
         return [Finding(rule.id, rule.metric, {}, status, text, rule.because, rule.limit, required=rule.required,
                         must_decide=rule.must_decide, clauses=tuple(rule.clauses))]
     rejected = _benjamini_hochberg(matched, rule) if rule.test == "bh" else {}
-    return [_decide(rule, m, context, nights, rejected.get(i)) for i, m in enumerate(matched)]
+    return [_decide(rule, m, context, nights, wealth, rejected.get(i)) for i, m in enumerate(matched)]
 
 
 def _benjamini_hochberg(matched: Sequence[Measurement], rule: Rule) -> dict[int, tuple[bool, float]]:
@@ -210,7 +218,8 @@ def _benjamini_hochberg(matched: Sequence[Measurement], rule: Rule) -> dict[int,
 
 
 def _decide(
-    rule: Rule, m: Measurement, context: Context, nights: dict[str, list[list[Any]]], rejection: tuple[bool, float] | None
+    rule: Rule, m: Measurement, context: Context, nights: dict[str, list[list[Any]]], wealth: dict[str, dict[str, Any]],
+    rejection: tuple[bool, float] | None,
 ) -> Finding:
     metric, required, note = catalogue()[rule.metric], rule.required, ""
     details: dict[str, Any] = {}
@@ -228,6 +237,8 @@ def _decide(
             status, note = "insufficient", trouble
         elif short := _too_few(rule, m):
             status, note = "insufficient", short
+        elif rule.test == "sequential":
+            status, note, details = _sequential(rule, m, wealth)
         else:
             status, note, details = _test(rule, m, rejection)
     raw = status
@@ -240,7 +251,7 @@ def _decide(
     if raw != status:
         details["before"] = raw
     text = sentence(m, rule, metric, context.word)
-    if note and status in ("warn", "insufficient", "waived"):
+    if note and (status in ("warn", "insufficient", "waived") or rule.test == "sequential"):
         text = f"{text} {note}"
     return Finding(
         rule.id, rule.metric, dict(m.over), status, text, rule.because, rule.limit, m.value, m.low, m.high, m.n,
@@ -302,6 +313,28 @@ def _test(rule: Rule, m: Measurement, rejection: tuple[bool, float] | None) -> t
     if needed is None or m.n is None or needed <= m.n:
         return "warn", "The interval crosses the limit.", {}
     return "warn", f"The interval crosses the limit; about {needed:,} rows of this kind would decide.", {"rows_that_would_decide": needed}
+
+
+def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -> tuple[FindingStatus, str, dict[str, Any]]:
+    """Let newly matured days enter the test and say whether the evidence against the limit is enough.
+
+    The limit is part of the key: another limit is another hypothesis and starts without evidence.
+    """
+    days = [LossDay(str(day), tuple((float(loss), int(count)) for loss, count in counts)) for day, counts in m.stats.get("days", ())]
+    at_most = rule.parsed.at_most
+    if at_most is None or rule.alpha is None:
+        raise ValueError(f"rule {rule.id}: a sequential rule has an upper limit and alpha")
+    key = f"{_key(rule.id, m.over)}|{rule.limit}"
+    before = Wealth.from_dict(wealth[key]) if key in wealth else Wealth()
+    after = bet(before, days, at_most, bool(m.stats.get("by_day")))
+    wealth[key] = after.as_dict()
+    evidence, needed = after.e_value, 1 / rule.alpha
+    details = {"e_value": evidence, "needed": needed, "through": after.through, "rows": after.n}
+    if after.n == 0:
+        return "insufficient", "No label has matured yet.", details
+    if evidence >= needed:
+        return rule.breach, f"Evidence against the limit over {after.n:,} mature rows: {evidence:,.0f} to 1; {needed:,.0f} to 1 stops.", details
+    return "pass", "", details
 
 
 def _key(rule: str, over: Mapping[str, Any]) -> str:

@@ -51,6 +51,7 @@ class Task(Strict):
     negative: Value | None = Field(default=None, description="Binary: the other label value.")
     favourable: Value | None = Field(default=None, description="The value of prediction and label that is good for the person.")
     classes: list[Value] = Field(default_factory=list, description="Multiclass: every class.")
+    loss_bound: float | int | None = Field(default=None, gt=0, description="Regression: an absolute error of this size or more counts as one whole loss.")
     maturity_days: int = Field(default=0, ge=0, description="Days after which a label counts as final.")
     label_leads_days: int = Field(default=0, ge=0, description="How far ahead the label looks.")
 

@@ -88,7 +88,7 @@ class Rule(Strict):
     metric: str
     over: dict[str, Any] = Field(default_factory=dict, description="Exact values, or 'any'.")
     limit: str
-    test: Literal["exact", "interval", "bh"]
+    test: Literal["exact", "interval", "bh", "sequential"]
     against: Literal["absolute", "reference", "champion", "previous"] = "absolute"
     alpha: float | None = Field(default=None, gt=0, lt=1)
     min: Minimum = Minimum()
@@ -127,8 +127,11 @@ class Rule(Strict):
         if sorted(self.over) != sorted(wanted):
             shape = "{" + ", ".join(f"{key}: any" for key in wanted) + "}"
             raise ValueError(f"rule '{self.id}': measurements of '{self.metric}' are over {shape}, but the rule says {dict(self.over)}.")
-        if self.test == "bh" and self.alpha is None:
-            raise ValueError(f"rule '{self.id}': the test 'bh' needs 'alpha', the share of false alarms it may have.")
+        if self.test in ("bh", "sequential") and self.alpha is None:
+            raise ValueError(f"rule '{self.id}': the test '{self.test}' needs 'alpha', the share of false alarms it may have.")
+        limit = Limit.parse(self.limit)
+        if self.test == "sequential" and (limit.at_least is not None or limit.at_most is None or not 0 < limit.at_most < 1):
+            raise ValueError(f"rule '{self.id}': the test 'sequential' needs a limit such as '<= 0.24' on a loss between 0 and 1.")
         return self
 
 
