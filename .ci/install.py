@@ -66,7 +66,7 @@ def _pip(python: Path, packages: int, *arguments: str) -> int:
                           text=True, encoding="utf-8", errors="replace") as running:
         for line in running.stdout or ():
             tail.append(line)
-            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied: ")):
                 found += 1
                 if packages > 1 and (found % EVERY == 1 or found == packages):
                     _say(f"  package {found} of {packages}: {line.split()[1 if line[0] == 'C' else 3].partition('==')[0]}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -30,6 +30,22 @@ class Strict(BaseModel):
     """Base of all declared things: no unknown key, no silent conversion, no change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Misplaced(ValueError):
+    """A mistake that a validator of a whole mapping finds, with the key at which it stands.
+
+    Parameters
+    ----------
+    sentence : str
+        What is wrong.
+    *where : str or int
+        The way to the key, from the mapping that is validated; the sentence then carries that key's line.
+    """
+
+    def __init__(self, sentence: str, *where: str | int) -> None:
+        self.where: Where = where
+        super().__init__(sentence)
 
 
 class Document:
@@ -118,10 +134,7 @@ def validate(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as failed:
-        seen: dict[str, None] = {}
-        for error in failed.errors(include_url=False):
-            seen.setdefault(_sentence(document, model, error))
-        raise DocumentError(list(seen)) from None
+        raise DocumentError(_sentences(document, model, failed.errors(include_url=False))) from None
 
 
 def load(path: Path, model: type[M], shown: str | None = None) -> M:
@@ -204,29 +217,59 @@ def _plain_places(document: Document, loc: Where) -> Where:
     return tuple(kept)
 
 
-def _sentence(document: Document, model: type[BaseModel], error: Any) -> str:
+_WANTED = {
+    "string_type": "text; put it in quotes", "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
+    "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping",
+    "model_attributes_type": "a mapping", "date_type": "a date such as 2026-04-01", "date_from_datetime_parsing": "a date such as 2026-04-01",
+}
+
+
+def _sentences(document: Document, model: type[BaseModel], errors: Sequence[Any]) -> list[str]:
+    """Return one sentence for each mistake; a key that may hold several types gives one error for each of them."""
+    groups: dict[tuple[Where, str], list[Any]] = {}
+    for error in errors:
+        place = _plain_places(document, tuple(error["loc"]))
+        branch = len(place) < len(error["loc"]) and error["type"] not in ("missing", "extra_forbidden") and error["loc"][-1] != "[key]"
+        groups.setdefault((place, "" if branch else f"{error['loc']} {error['type']} {error['msg']}"), []).append(error)
+    found: dict[str, None] = {}
+    for (place, _), group in groups.items():
+        fitting = [e for e in group if e["type"] not in _WANTED]
+        if len(group) > 1 and not fitting:
+            wanted = list(dict.fromkeys(_WANTED[e["type"]] for e in group))
+            if "a number" in wanted and "a whole number" in wanted:
+                wanted.remove("a whole number")
+            found.setdefault(_wrong_type(document, place, group[0]["input"], " or ".join(reversed(wanted))))
+        else:
+            found.setdefault(_sentence(document, model, place, (fitting or group)[0]))
+    return list(found)
+
+
+def _wrong_type(document: Document, place: Where, given: Any, wanted: str) -> str:
+    return f"{document.at(place)}: {_key(place)} is {_kind(given)} ({str(given)[:40]!r}), but must be {wanted}."
+
+
+def _sentence(document: Document, model: type[BaseModel], plain: Where, error: Any) -> str:
     kind, loc, given = error["type"], tuple(error["loc"]), error.get("input")
-    place = document.at(_plain_places(document, loc))
+    place = document.at(plain)
     if kind == "extra_forbidden":
         known = _keys_at(model, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else f" Known keys: {', '.join(sorted(known))}." if known else ""
         return f"{place}: the key {_key(loc)} is not known.{hint}"
     if kind == "missing":
-        return f"{place}: the key {_key(loc)} is missing."
+        return f"{place}: the key {_key((*plain, loc[-1]))} is missing."
     if kind == "value_error":
-        said = str(error["ctx"]["error"])
-        return f"{place}: {said}"
-    if kind == "literal_error" or kind == "enum":
-        return f"{place}: {_key(loc)} is {given!r}, but must be one of {error['ctx']['expected']}."
-    wanted = {
-        "string_type": "text; put it in quotes", "int_type": "a whole number", "float_type": "a number",
-        "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping",
-        "date_type": "a date such as 2026-04-01", "model_attributes_type": "a mapping",
-    }.get(kind)
-    if wanted:
-        return f"{place}: {_key(loc)} is {_kind(given)} ({str(given)[:40]!r}), but must be {wanted}."
-    return f"{place}: {_key(loc)}: {error['msg']} (given: {str(given)[:60]!r})."
+        cause = error["ctx"]["error"]
+        return f"{document.at((*plain, *getattr(cause, 'where', ())))}: {cause}"
+    if kind in ("literal_error", "enum"):
+        return f"{place}: {_key(plain)} is {given!r}, but must be one of {error['ctx']['expected']}."
+    if loc and loc[-1] == "[key]":
+        return f"{place}: the key {given!r} of {_key(plain[:-1])} is {_kind(given)}, but must be text; put the key in quotes."
+    if kind in _WANTED:
+        return _wrong_type(document, plain, given, _WANTED[kind])
+    if kind == "string_pattern_mismatch":
+        return f"{place}: {_key(plain)} is {str(given)[:60]!r}, which does not have the form {error['ctx']['pattern']}."
+    return f"{place}: {_key(plain)} cannot be {str(given)[:60]!r}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 
 def _keys_at(model: Any, loc: Where) -> list[str]:

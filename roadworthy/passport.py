@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from roadworthy.documents import Document, Strict, read_document, validate
+from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
 
 Tier = Literal["minimal", "limited", "high"]
@@ -63,7 +63,7 @@ class Task(Strict):
             if self.positive == self.negative:
                 raise ValueError("'positive' and 'negative' are the same value.")
             if self.favourable is not None and self.favourable not in (self.positive, self.negative):
-                raise ValueError(f"'favourable' is {self.favourable!r}, which is neither 'positive' nor 'negative'.")
+                raise Misplaced(f"'favourable' is {self.favourable!r}, which is neither 'positive' nor 'negative'.", "favourable")
             if self.prediction is None and self.score is None:
                 raise ValueError("a binary task needs a 'prediction' or a 'score' column.")
         elif self.prediction is None:
@@ -305,21 +305,22 @@ class Passport(Strict):
     def _agrees(self) -> Passport:
         roles = self.roles
         if self.risk_tier == "high" and len({roles.owner, roles.guardian, roles.operator}) < 3:
-            raise ValueError(
-                f"a high-risk model needs three different people; owner is {roles.owner}, guardian {roles.guardian}, operator {roles.operator}."
+            raise Misplaced(
+                f"a high-risk model needs three different people; owner is {roles.owner}, guardian {roles.guardian}, operator {roles.operator}.",
+                "roles",
             )
         used = [c for c in self.leaks if c in self.features]
         if used:
-            raise ValueError(f"{', '.join(used)} stands under 'leaks' and under 'features'; a leak is never a feature.")
+            raise Misplaced(f"{', '.join(used)} stands under 'leaks' and under 'features'; a leak is never a feature.", "leaks")
         if self.task.label in self.features:
-            raise ValueError(f"the label '{self.task.label}' stands under 'features'.")
+            raise Misplaced(f"the label '{self.task.label}' stands under 'features'.", "features")
         if not self.protected and not self.no_protected_because:
             raise ValueError("no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'.")
         if self.artifact is None and not self.no_artifact_because:
             raise ValueError("no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example).")
         names = [p.name for p in self.protected]
         if len(set(names)) != len(names):
-            raise ValueError("two protected attributes have the same name.")
+            raise Misplaced("two protected attributes have the same name.", "protected")
         return self
 
 
