@@ -107,6 +107,11 @@ class Protected(Strict):
         for one in self.bins:
             if one.at_least is not None and one.below is not None and one.at_least >= one.below:
                 raise ValueError(f"protected attribute '{self.name}': bin '{one.label}' is empty ({one.at_least} to {one.below}).")
+        if self.reference in self.values and self.reference not in self.values.values():
+            raise ValueError(
+                f"protected attribute '{self.name}': the reference '{self.reference}' is a value of the column; "
+                f"write its word, '{self.values[self.reference]}'."
+            )
         if self.bins and self.reference not in labels:
             raise ValueError(f"protected attribute '{self.name}': the reference '{self.reference}' is none of its bins ({', '.join(labels)}).")
         return self
