@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import betabinom, binom
 
+from checks.intervals import by_influence, clopper_pearson
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from checks.intervals import by_influence, clopper_pearson  # noqa: E402 - the script runs from any folder
-
 SEED = 20261122
 NIGHTS = 365
 LIMIT = 0.5
@@ -59,18 +56,22 @@ def lost_from(n: int) -> int:
 def day_not_lost() -> None:
     """Probability that one night, and that a year of nights, stops the model, by its true share of errors."""
     reference = pd.read_parquet(ROOT / "data/references/flights.parquet").dropna(subset=["late15"])
-    wrong = (reference["late15"].astype(int) != reference["predicted_late"]).groupby(reference["flight_date"]).agg(["sum", "count"])
+    reference["wrong"] = reference["late15"].astype(int) != reference["predicted_late"]
+    wrong = reference.groupby("flight_date")["wrong"].agg(["sum", "count"])
     rate = wrong["sum"].sum() / wrong["count"].sum()
     spread = within_day(wrong["sum"].to_numpy(), wrong["count"].to_numpy())
     stopped = sum(clopper_pearson(int(k), int(n)).low > LIMIT for k, n in wrong.to_numpy())
-    print(f"Flights' reference: {rate:.3f} wrong; correlation of two flights of one day {spread:.3f}; {stopped} of {len(wrong)} days would stop.")
+    print(f"Flights' reference: {rate:.3f} wrong; correlation of two flights of one day {spread:.3f};")
+    print(f"{stopped} of {len(wrong)} days would stop.")
     rows = []
     for n, correlation in ((40, 0.0), (78, 0.0), (78, spread), (8000, 0.0)):
         least = lost_from(n)
         for p in (0.22, 0.30, 0.40, 0.45, 0.50, 0.60, 0.70):
             night = tail(least, n, p, correlation)
-            rows.append([f"{n:,}", f"{correlation:.2f}", f"{p:.2f}", f"{least:,}", share(night), share(1 - (1 - night) ** NIGHTS)])
-    table("`day-not-lost`", ["rows a day", "correlation in a day", "true share wrong", "stops from", "one night", "a year of nights"], rows)
+            year = 1 - (1 - night) ** NIGHTS
+            rows.append([f"{n:,}", f"{correlation:.2f}", f"{p:.2f}", f"{least:,}", share(night), share(year)])
+    head = ["rows a day", "correlation in a day", "true share wrong", "stops from", "one night", "a year of nights"]
+    table("`day-not-lost`", head, rows)
 
 
 def tail(least: int, n: int, p: float, correlation: float) -> float:
@@ -97,7 +98,8 @@ def forecast_of_use(rng: np.random.Generator) -> None:
     rows = []
     for true in (0.85, 0.70, 0.60, 0.55, 0.50, 0.45, 0.40, 0.30):
         stops, values = years(reference, inflation(reference, true), rng)
-        rows.append([f"{true:.2f}", f"{values.mean():.2f} ± {values.std():.2f}", share(float(stops.mean())), share(float(stops.any(axis=1).mean()))])
+        seen = f"{values.mean():.2f} ± {values.std():.2f}"
+        rows.append([f"{true:.2f}", seen, share(float(stops.mean())), share(float(stops.any(axis=1).mean()))])
     table("`forecast-of-use`", ["true R squared", "R squared of 14 days", "one night", "any night of a year"], rows)
 
 

@@ -22,7 +22,7 @@ MANIFEST = HERE / "manifest.json"
 BUILT = ("artifacts", "references", "batches", "telemetry")
 
 NIGHT = date(2025, 4, 17)
-"""The demo night: on it flights replays 18 April 2013, bikes 19 May 2011, employment 2018, and credit its last 40 applications."""
+"""The demo night: flights replays 18 April 2013, bikes 19 May 2011, employment 2018, credit its last 40 applications."""
 
 SHIFT = {"flights": 4382, "bikes": 5082}
 """Days from the table's calendar to the demo's: whole weeks, so weekdays stay."""
@@ -31,7 +31,9 @@ FIRST_BATCH = {"flights": date(2013, 4, 1), "bikes": date(2011, 4, 1)}
 EMPLOYMENT_YEARS = {2016: NIGHT - timedelta(days=2), 2017: NIGHT - timedelta(days=1), 2018: NIGHT}
 CREDIT_DAYS = 10
 
-EMPLOYMENT_FEATURES = ("AGEP", "SCHL", "MAR", "RELP", "DIS", "ESP", "CIT", "MIG", "MIL", "ANC", "NATIVITY", "DEAR", "DEYE", "DREM", "SEX", "RAC1P")
+EMPLOYMENT_FEATURES = (
+    "AGEP", "SCHL", "MAR", "RELP", "DIS", "ESP", "CIT", "MIG", "MIL", "ANC", "NATIVITY", "DEAR", "DEYE", "DREM", "SEX", "RAC1P",
+)
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def main() -> int:
     for model in (credit, employment, flights, bikes):
         print(f"{model.__name__}: {model()} days", flush=True)
     write_manifest()
-    files = [path for folder in BUILT for path in (HERE / folder).rglob("*") if path.is_file()]
+    files = built_files()
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB; digests in {MANIFEST.name}")
     return 0
 
@@ -54,12 +56,20 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def built_files() -> list[Path]:
+    """Return every file in the folders that a build fills."""
+    return [path for folder in BUILT for path in (HERE / folder).rglob("*") if path.is_file()]
+
+
 def check_sources() -> None:
     """Stop unless the five tables are the ones whose digests came with them."""
     for name, told in json.loads((HERE / "source" / "manifest.json").read_text(encoding="utf-8")).items():
         found = sha256(HERE / "source" / name)
         if found != told["sha256_file"]:
-            sys.exit(f"source/{name} has sha256 {found[:12]}..., but source/manifest.json says {told['sha256_file'][:12]}...: not the table the fleet is built from.")
+            sys.exit(
+                f"source/{name} has sha256 {found[:12]}..., but source/manifest.json says {told['sha256_file'][:12]}...: "
+                "it is not the table that the fleet is built from."
+            )
 
 
 def check() -> int:
@@ -69,7 +79,7 @@ def check() -> int:
         return 1
     check_sources()
     told: dict[str, str] = json.loads(MANIFEST.read_text(encoding="utf-8"))["files"]
-    here = {str(path.relative_to(HERE).as_posix()) for folder in BUILT for path in (HERE / folder).rglob("*") if path.is_file()}
+    here = {path.relative_to(HERE).as_posix() for path in built_files()}
     wrong = [f"{name}: missing" for name in sorted(set(told) - here)]
     wrong += [f"{name}: not in {MANIFEST.name}" for name in sorted(here - set(told))]
     wrong += [f"{name}: changed" for name in sorted(here & set(told)) if sha256(HERE / name) != told[name]]
@@ -83,7 +93,7 @@ def write_manifest() -> None:
 
     from recipes.shared import TRUSTED
 
-    files = {str(p.relative_to(HERE).as_posix()): sha256(p) for folder in BUILT for p in (HERE / folder).rglob("*") if p.is_file()}
+    files = {path.relative_to(HERE).as_posix(): sha256(path) for path in built_files()}
     MANIFEST.write_text(json.dumps({
         "schema_version": 1,
         "built_with": {name: version(name) for name in ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")},
@@ -116,7 +126,7 @@ def empty(model: str) -> None:
 
 
 def credit() -> int:
-    """Ten days of 40 held-out applications; the reference is the 600 others, scored out of fold."""
+    """Write ten days of 40 held-out applications; the reference is the 600 others, scored out of fold."""
     from recipes import credit as recipe
     from recipes.shared import probability, save
 
@@ -140,7 +150,7 @@ def credit() -> int:
 
 
 def employment() -> int:
-    """A vendor's model: 2015 is the reference, each later year one day. Nothing is trained."""
+    """Write a vendor's answers: 2015 is the reference, each later year one day. Nothing is trained."""
     import pandas as pd
 
     table = pd.read_parquet(HERE / "source/ma_employment.parquet").sort_values(["year", "id"], ignore_index=True)
@@ -154,7 +164,7 @@ def employment() -> int:
 
 
 def flights() -> int:
-    """Eighty flights a day from 1 April 2013; the reference is the held-out 30 % of January to March."""
+    """Write eighty flights a day from 1 April 2013; the reference is the held-out 30 % of January to March."""
     import pandas as pd
     from recipes import flights as recipe
     from recipes.shared import probability, save
@@ -178,7 +188,7 @@ def flights() -> int:
 
 
 def bikes() -> int:
-    """The hours of each day from 1 April 2011; the reference is January to March, predicted out of fold by whole days."""
+    """Write the hours of each day from 1 April 2011; the reference is January to March, predicted out of fold by whole days."""
     from recipes import bikes as recipe
     from recipes.shared import number, save
 

@@ -47,7 +47,8 @@ def reference_scores(found: pd.DataFrame) -> Any:
     order = np.random.default_rng(SEED).permutation(LAST_DAY)
     fold_of_day = np.empty(LAST_DAY, dtype=int)
     fold_of_day[order] = np.arange(LAST_DAY) % FOLDS
-    return out_of_fold(model, found, FEATURES, LABEL, fold_of_day[found["day"].to_numpy() - 1], number)
+    fold = fold_of_day[found["day"].to_numpy() - 1]
+    return out_of_fold(model, found, features=FEATURES, label=LABEL, fold=fold, score=number)
 
 
 if __name__ == "__main__":

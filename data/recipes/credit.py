@@ -57,7 +57,7 @@ def reference_scores(found: pd.DataFrame) -> Any:
     """Score the training rows by models that have not seen them: ten folds in the permutation's order."""
     import numpy as np
 
-    return out_of_fold(model, found, FEATURES, LABEL, np.arange(len(found)) % FOLDS, probability)
+    return out_of_fold(model, found, features=FEATURES, label=LABEL, fold=np.arange(len(found)) % FOLDS, score=probability)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,9 @@ def fit(model: Pipeline, rows: Any, label: Any) -> Pipeline:
         return model.fit(rows, label)
 
 
-def out_of_fold(make: Callable[[], Pipeline], rows: Any, features: Sequence[str], label: str, fold: Any, score: Callable[[Any, Any], Any]) -> Any:
+def out_of_fold(
+    make: Callable[[], Pipeline], rows: Any, *, features: Sequence[str], label: str, fold: Any, score: Callable[[Any, Any], Any],
+) -> Any:
     """Score each row by a model that has not seen its fold."""
     import numpy as np
 
