@@ -1,0 +1,351 @@
+"""Fills the sections of a card from measurements, findings and the passport. Nothing is computed here; it is chosen, ordered and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports import charts
+from reports.numbers import figure as written
+from reports.numbers import limit_text, plural
+from reports.parts import Attribute, Check, Drift, Evidence, Figure, Group, Line, Point, Quality, Series
+from roadworthy.canonical import canonical_json
+from roadworthy.catalogue import Metric, catalogue
+from roadworthy.finding import ORDER, Finding
+from roadworthy.measurement import Measurement
+from roadworthy.policy import Limit
+from roadworthy.sentences import part as part_words
+
+if TYPE_CHECKING:
+    from roadworthy.evidence import Bundle
+
+FEWEST_PEOPLE = 10
+SHOWN_PER_RULE = 12
+SHOWN_COLUMNS = 12
+SHOWN_EXPECTATIONS = 40
+
+FAMILIES = {
+    "data_quality": "Data quality",
+    "drift": "Drift",
+    "performance": "Performance",
+    "fairness": "Fairness",
+}
+_TOOLS = {
+    "data_quality": ("great-expectations", "duckdb"),
+    "drift": ("duckdb", "scipy"),
+    "performance": ("duckdb", "scikit-learn", "scipy"),
+    "fairness": ("duckdb", "fairlearn", "scipy"),
+}
+_BETTER = {"up": "higher is better", "down": "lower is better", "target": "best near zero", "none": ""}
+_OVER_REST = ("drift.psi", "drift.jensen_shannon", "drift.ks")
+
+
+class Source:
+    """A bundle with what every section asks of it at hand.
+
+    Parameters
+    ----------
+    bundle : roadworthy.evidence.Bundle
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.run = bundle.run
+        self.passport: Mapping[str, Any] = bundle.run["passport"]
+        rules = bundle.run["policy"].get("content", {}).get("rules", [])
+        self.against = {rule["id"]: rule.get("against", "absolute") for rule in rules}
+        self.families = [f for f in FAMILIES if any(m.metric.startswith(f + ".") for m in bundle.measurements)]
+        self.by_part: dict[tuple[str, bytes], list[Finding]] = {}
+        for finding in bundle.findings:
+            self.by_part.setdefault((finding.metric, canonical_json(finding.over)), []).append(finding)
+        self.few = {
+            canonical_json(m.over["group"]) for m in bundle.measurements
+            if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and m.n < FEWEST_PEOPLE
+        }
+
+    def word(self, column: str) -> str:
+        """Return the passport's word for a column."""
+        return str(self.passport.get("glossary", {}).get(column, column))
+
+    def evidence(self, metric: str) -> str:
+        """Return the id of the evidence item that holds a metric."""
+        family = metric.partition(".")[0]
+        return f"E{self.families.index(family) + 1}" if family in self.families else f"E{len(self.families) + 1}"
+
+    def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
+        """Say whether a number speaks of so few people that it could point at one of them."""
+        if not metric.startswith("fairness.") or "group" not in over:
+            return False
+        return (n is not None and n < FEWEST_PEOPLE) or canonical_json(over["group"]) in self.few
+
+    def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
+        """Return the findings about one measurement."""
+        return self.by_part.get((metric, canonical_json(over)), [])
+
+    def figure(self, m: Measurement | Finding, unit: str | None = None, reason: str = "") -> Figure:
+        """Return the number of a measurement or a finding, withheld if it speaks of too few people."""
+        hidden = self.hides(m.metric, m.over, m.n)
+        confidence, method = (m.confidence, m.method) if isinstance(m, Measurement) else (None, "")
+        if isinstance(m, Measurement):
+            reason = m.reason
+        return Figure(
+            value=None if hidden else m.value, low=None if hidden else m.low, high=None if hidden else m.high,
+            confidence=confidence, n=None if hidden else m.n, unit=unit or catalogue()[m.metric].unit, method=method,
+            reason="" if hidden else reason, hidden=hidden, evidence=self.evidence(m.metric),
+        )
+
+    def line(self, m: Measurement, title: str | None = None, part: str | None = None) -> Line:
+        """Return one metric with its limits and its worst finding."""
+        metric = catalogue()[m.metric]
+        found = self.findings(m.metric, m.over)
+        absolute = [f for f in found if self.against.get(f.rule, "absolute") == "absolute"]
+        note = next((f.note for f in found if f.note and f.status != "pass"), "")
+        return Line(
+            metric=m.metric, title=title or metric.title, part=part_words(m.over, self.word) if part is None else part,
+            better=_BETTER[metric.direction], figure=self.figure(m),
+            limits=[_limit_words(f, metric, self.against.get(f.rule, "absolute")) for f in found],
+            ends=[end for f in absolute for end in _ends(f.limit)],
+            status=worst(found), previous=self.previous(m), note=note,
+        )
+
+    def previous(self, m: Measurement) -> float | None:
+        """Return the value of the night before, if the state carried one forward."""
+        points = self.bundle.state.get("points", {}).get(f"{m.metric}|{canonical_json(m.over).decode()}", [])
+        if self.hides(m.metric, m.over, m.n) or len(points) < 2 or points[-1][0] != self.run["day"]:
+            return None
+        return float(points[-2][1])
+
+
+def worst(findings: Iterable[Finding]) -> str | None:
+    """Return the worst status, or None without findings."""
+    ranks = [ORDER.index(f.status) for f in findings]
+    return ORDER[max(ranks)] if ranks else None
+
+
+def headroom_of(check: Check) -> charts.Headroom | None:
+    """Return the bar of one check."""
+    limit = Limit.parse(check.limit)
+    low, high = catalogue()[check.metric].range
+    if check.against != "absolute":
+        low = high = None
+    elif check.figure.unit == "ratio" and high is None and limit.at_least is not None and limit.at_least < 1:
+        high = 1.0
+    f = check.figure
+    return charts.headroom(f.value, f.low, f.high, limit.at_least, limit.at_most, (low, high))
+
+
+def checks(source: Source) -> list[Check]:
+    """Return the table of checks, worst first.
+
+    Every finding that does not pass has a line of its own, up to `SHOWN_PER_RULE` of one rule; the passing ones of a rule
+    share one line, which shows the closest to the limit. Lines and `more` add up to the number of findings.
+    """
+    grouped: dict[tuple[str, str], list[Check]] = {}
+    for finding in source.bundle.findings:
+        grouped.setdefault((finding.status, finding.rule), []).append(_check(source, finding))
+    found: list[Check] = []
+    for (status, _), lines in grouped.items():
+        lines.sort(key=_closeness)
+        shown = 1 if status == "pass" else SHOWN_PER_RULE
+        rest = len(lines) - shown
+        kept = lines[:shown]
+        if rest > 0:
+            kept[-1] = kept[-1].model_copy(update={"more": rest})
+        found += kept
+    order: list[str] = list(FAMILIES)
+    return sorted(found, key=lambda c: (-rank(c.status), not c.required, order.index(c.family) if c.family in order else len(order)))
+
+
+def rank(status: str | None) -> int:
+    """Return how bad a status is; no status is the best."""
+    return next((i for i, known in enumerate(ORDER) if known == status), -1)
+
+
+def _closeness(check: Check) -> float:
+    bar = headroom_of(check)
+    if bar is None:
+        return 1000.0
+    return bar.start + bar.width if bar.passes else bar.start
+
+
+def _check(source: Source, finding: Finding) -> Check:
+    metric, against = catalogue()[finding.metric], source.against.get(finding.rule, "absolute")
+    unit = "difference" if against != "absolute" and metric.unit == "share" else metric.unit
+    reason = "" if finding.value is not None else finding.sentence
+    return Check(
+        rule=finding.rule, metric=finding.metric, title=metric.title, part=part_words(finding.over, source.word), family=finding.family,
+        status=finding.status, figure=source.figure(finding, unit, reason), limit=finding.limit,
+        limit_words=_limit_words(finding, metric, against), against=against, because=finding.because, note=finding.note, more=0,
+        required=finding.required, evidence=source.evidence(finding.metric),
+    )
+
+
+def _limit_words(finding: Finding, metric: Metric, against: str) -> str:
+    unit = "difference" if against != "absolute" and metric.unit == "share" else metric.unit
+    suffix = {"absolute": "", "reference": " against the reference", "champion": " against the live version",
+              "previous": " against the night before"}[against]
+    return limit_text(finding.limit, unit) + suffix
+
+
+def _ends(limit: str) -> list[float]:
+    parsed = Limit.parse(limit)
+    return [end for end in (parsed.at_least, parsed.at_most) if end is not None]
+
+
+def performance(source: Source) -> list[Line]:
+    """Return the performance metrics in the catalogue's order."""
+    order = list(catalogue())
+    found = [m for m in source.bundle.measurements if m.metric.startswith("performance.")]
+    return [source.line(m) for m in sorted(found, key=lambda m: (order.index(m.metric), canonical_json(m.over)))]
+
+
+def fairness(source: Source) -> list[Attribute]:
+    """Return each protected attribute with its groups, in the passport's order; combinations come last."""
+    by_group: dict[bytes, dict[str, Measurement]] = {}
+    by_attribute: dict[str, list[Measurement]] = {}
+    groups: dict[str, dict[bytes, Mapping[str, Any]]] = {}
+    for m in source.bundle.measurements:
+        if not m.metric.startswith("fairness."):
+            continue
+        if "group" in m.over:
+            group = m.over["group"]
+            key = canonical_json(group)
+            by_group.setdefault(key, {})[m.metric] = m
+            groups.setdefault(_attribute_name(group), {})[key] = group
+        elif "attribute" in m.over:
+            by_attribute.setdefault(str(m.over["attribute"]), []).append(m)
+    declared = {p["name"]: p for p in source.passport.get("protected", [])}
+    names = [*declared, *(n for n in [*groups, *by_attribute] if n not in declared)]
+    found = []
+    for name in dict.fromkeys(names):
+        if name not in groups and name not in by_attribute:
+            continue
+        protected = declared.get(name, {})
+        rows = [_group(source, group, by_group[key], protected.get("reference")) for key, group in groups.get(name, {}).items()]
+        rows.sort(key=lambda g: (g.ratio is None or g.ratio.value is None, g.ratio.value if g.ratio and g.ratio.value is not None else 0.0, g.name))
+        found.append(Attribute(
+            name=name, title=source.word(str(protected.get("column", name))), reference=str(protected.get("reference", "")),
+            note=str(protected.get("note", "")), groups=rows,
+            lines=[source.line(m, part="") for m in by_attribute.get(name, [])],
+        ))
+    return found
+
+
+def _attribute_name(group: Mapping[str, Any]) -> str:
+    return " × ".join(str(k) for k in group)
+
+
+def _group(source: Source, group: Mapping[str, Any], found: Mapping[str, Measurement], reference: Any) -> Group:
+    def get(metric: str) -> Figure | None:
+        m = found.get(f"fairness.{metric}")
+        return None if m is None else source.figure(m)
+
+    findings = [f for m in found.values() for f in source.findings(m.metric, m.over)]
+    rate = found.get("fairness.selection_rate")
+    n = rate.n if rate is not None else max((m.n for m in found.values() if m.n is not None), default=None)
+    is_reference = len(group) == 1 and str(next(iter(group.values()))) == str(reference)
+    status = worst(findings)
+    return Group(
+        name=", ".join(str(v) for v in group.values()), reference=is_reference, hidden=canonical_json(group) in source.few,
+        n=None if canonical_json(group) in source.few else n, rate=get("selection_rate"), ratio=get("selection_rate_ratio"),
+        deserved=get("true_positive_rate_difference"), undeserved=get("false_positive_rate_difference"), outcome=get("base_rate"),
+        status=status, note=next((f.note for f in findings if f.note and f.status == status), ""),
+    )
+
+
+def drift(source: Source) -> Drift:
+    """Return what moved: the score's last nights, the columns that moved most, and what speaks of the batch as a whole."""
+    measured = [m for m in source.bundle.measurements if m.metric.startswith("drift.")]
+    columns: list[tuple[float, str, Line]] = []
+    for m in measured:
+        if m.metric != "drift.psi":
+            continue
+        column = m.over.get("column")
+        line = source.line(m, part="", title=source.word(str(column)))
+        others = [o for o in measured if o.over.get("column") == column and o.metric not in _OVER_REST and o.metric != "drift.score_psi"]
+        said = [f"{catalogue()[o.metric].title}: {written(o.value, catalogue()[o.metric].unit, o.low, o.high)}" for o in others
+                if o.value is not None and worst(source.findings(o.metric, o.over)) not in (None, "pass")]
+        bad = worst([f for o in [m, *others] for f in source.findings(o.metric, o.over)])
+        line = line.model_copy(update={"note": "; ".join([*([line.note] if line.note else []), *said]), "status": bad})
+        columns.append((-(m.value if m.value is not None else -1.0), str(column), line))
+    columns.sort(key=lambda c: (-rank(c[2].status) if c[2].status in ("fail", "severe", "warn") else 0, c[0], c[1]))
+    lines = [line for _, _, line in columns]
+    shapes = [source.line(m) for m in measured if "column" not in m.over or m.metric == "drift.score_psi"]
+    order = list(catalogue())
+    shapes.sort(key=lambda line: (order.index(line.metric), line.part))
+    return Drift(score=series(source, "drift.score_psi"), columns=lines[:SHOWN_COLUMNS], more_columns=max(0, len(lines) - SHOWN_COLUMNS), shapes=shapes)
+
+
+def series(source: Source, metric: str) -> Series | None:
+    """Return the last nights of one metric, from the state that was carried forward."""
+    points = source.bundle.state.get("points", {})
+    key = next((k for k in sorted(points) if k.startswith(metric + "|") and points[k]), None)
+    if key is None:
+        return None
+    import json
+
+    over = json.loads(key.partition("|")[2])
+    info = catalogue()[metric]
+    rows = [Point(day=p[0], value=p[1], low=p[2], high=p[3]) for p in points[key]]
+    limits = [f.limit for f in source.findings(metric, over)]
+    limit = limits[0] if limits else ""
+    ends = _ends(limit) if limit else []
+    end = ends[-1] if ends else None
+    return Series(
+        metric=metric, title=info.title, part=part_words(over, source.word), unit=info.unit, points=rows,
+        limit=limit_text(limit, info.unit) if limit else "", limit_value=end, sentence=_told(rows, info.unit, limit), evidence=source.evidence(metric),
+    )
+
+
+def _told(points: Sequence[Point], unit: str, limit: str) -> str:
+    """Say what the line shows, for those who cannot see it."""
+    last = points[-1]
+    near = _ends(limit) if limit else []
+    if len(points) == 1:
+        text = f"One night so far, {last.day}: {written(last.value, unit, near=near)}."
+    else:
+        low, high = min(p.value for p in points), max(p.value for p in points)
+        text = (f"{plural(len(points), 'night')} from {points[0].day} to {last.day}: between {written(low, unit, near=near)} "
+                f"and {written(high, unit, near=near)}, last {written(last.value, unit, near=near)}.")
+    if limit:
+        parsed = Limit.parse(limit)
+        beyond = sum(not parsed.holds(p.value) for p in points)
+        text += f" Beyond the limit ({limit_text(limit, unit)}) on {plural(beyond, 'night')}." if beyond else f" Never beyond the limit ({limit_text(limit, unit)})."
+    return text
+
+
+def quality(source: Source) -> Quality:
+    """Return what the data had to be, broken expectations first."""
+    found: list[Line] = []
+    rest: list[Line] = []
+    for m in source.bundle.measurements:
+        if m.metric == "data_quality.expectation":
+            line = source.line(m, title=str(m.over.get("expectation", "")), part=str(m.over.get("severity", "")))
+            found.append(line.model_copy(update={"note": str(m.details.get("because") or line.note)}))
+        elif m.metric.startswith("data_quality."):
+            rest.append(source.line(m))
+    found.sort(key=lambda x: (-rank(x.status), x.figure.value is not None and x.figure.value >= 1.0, x.title))
+    rest.sort(key=lambda x: (-rank(x.status), x.title, -(x.figure.value or 0.0), x.part))
+    return Quality(expectations=found[:SHOWN_EXPECTATIONS], more_expectations=max(0, len(found) - SHOWN_EXPECTATIONS), lines=rest[:SHOWN_COLUMNS])
+
+
+def evidence(source: Source) -> list[Evidence]:
+    """Return the items that the page's numbers can be read back from: one for each family, then the files of the bundle."""
+    digests: Mapping[str, str] = getattr(source.bundle, "manifest", None) or {}
+    tools = source.run.get("tools", {})
+
+    def item(what: str, made_by: str, file: str, holds: str) -> Evidence:
+        return Evidence(id=f"E{len(found) + 1}", what=what, made_by=made_by, file=file, sha256=digests.get(file, ""), holds=holds)
+
+    found: list[Evidence] = []
+    for family in source.families:
+        held = sum(m.metric.startswith(family + ".") for m in source.bundle.measurements)
+        by = ", ".join(f"{t} {tools[t]}" for t in _TOOLS[family] if t in tools)
+        found.append(item(FAMILIES[family], by, "measurements.parquet", plural(held, "measurement")))
+    code = f"roadworthy {source.run.get('code', {}).get('version', '')}".strip()
+    found.append(item("Findings", code, "findings.json", plural(len(source.bundle.findings), "finding")))
+    found.append(item("Verdict", code, "verdict.json", "one verdict"))
+    found.append(item("The run", code, "run.json", "who, what, when; passport, policy and digests"))
+    found.append(item("What else the judge saw", code, "inputs.json", "waivers, baselines, history"))
+    found.append(item("Carried forward", code, "state.json", "the last nights of each series"))
+    return found

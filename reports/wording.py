@@ -1,0 +1,107 @@
+"""Sentences composed from data: what a verdict means, in words that need no statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reports.numbers import figure, plural, tidy
+from reports.sections import Source
+from roadworthy.catalogue import catalogue
+from roadworthy.finding import ORDER, Finding
+from roadworthy.policy import Limit
+from roadworthy.sentences import part
+
+_SAID = {
+    "severe": ("is severe", "are severe"),
+    "fail": ("fails", "fail"),
+    "error": ("could not be decided", "could not be decided"),
+    "insufficient": ("has too little data", "have too little data"),
+    "warn": ("is a warning", "are warnings"),
+    "waived": ("is waived", "are waived"),
+}
+
+
+def summary_of(counts: Mapping[str, int]) -> str:
+    """Say how many findings there are of each kind.
+
+    Examples
+    --------
+    >>> summary_of({"pass": 41, "warn": 2, "fail": 1})
+    '41 of 44 findings pass, 1 fails, 2 are warnings.'
+    >>> summary_of({})
+    'There are no findings.'
+    """
+    total = sum(counts.values())
+    if not total:
+        return "There are no findings."
+    good = counts.get("pass", 0)
+    text = f"{good:,} of {plural(total, 'finding')} {'passes' if good == 1 else 'pass'}"
+    for status, (one, many) in _SAID.items():
+        if n := counts.get(status, 0):
+            text += f", {n:,} {one if n == 1 else many}"
+    return text + "."
+
+
+def decisive(source: Source) -> Finding | None:
+    """Return the finding that the verdict rests on: the worst, the required ones first; None if all pass."""
+    told = [f for f in source.bundle.findings if f.status not in ("pass", "waived")]
+    weight = {"stop": "severe", "no-go": "severe", "undecided": "error", "breach": "fail"}.get(source.bundle.verdict.word)
+    first = [f for f in told if f.status == weight and f.required] or [f for f in told if f.status == weight]
+    if first:
+        return first[0]
+    return min(told, key=lambda f: (-ORDER.index(f.status), not f.required), default=None)
+
+
+def masked(source: Source, text: str) -> str:
+    """Return `text` with every sentence replaced that would show a number about fewer than ten people."""
+    for finding in source.bundle.findings:
+        if source.hides(finding.metric, finding.over, finding.n) and finding.sentence in text:
+            where = part(finding.over, source.word)
+            text = text.replace(finding.sentence, f"{catalogue()[finding.metric].title} ({where}): too few people to show a number.")
+    return tidy(text)
+
+
+def plain_of(source: Source, finding: Finding | None) -> str:
+    """Say what the decisive finding means, without words of statistics.
+
+    Parameters
+    ----------
+    source : Source
+    finding : Finding or None
+        None if everything passes.
+    """
+    if finding is None:
+        return "Everything that was checked is within its limits."
+    metric = catalogue()[finding.metric]
+    if finding.status in ("error", "insufficient") or finding.value is None:
+        known = "could not be looked at" if finding.status == "error" else "could not be settled: there is too little to go by"
+        where = part(finding.over, source.word)
+        return f"One thing that must be known {known}: {metric.title.lower() if not metric.title.isupper() else metric.title}{f' ({where})' if where else ''}."
+    if source.hides(finding.metric, finding.over, finding.n):
+        return "It speaks of fewer than ten people, so no number is shown."
+    value, where, limit = finding.value, part(finding.over, source.word), Limit.parse(finding.limit)
+    absolute = source.against.get(finding.rule, "absolute") == "absolute"
+    near = [e for e in (limit.at_least, limit.at_most) if e is not None]
+    shown = figure(value, metric.unit, finding.low, finding.high, near)
+    text = ""
+    if finding.metric == "fairness.selection_rate_ratio" and absolute:
+        text = f"Where 100 people of the reference group get the favourable decision, about {round(100 * value)} of as many with {where} do."
+    elif finding.metric in ("performance.error_rate", "performance.day_error_rate") and absolute:
+        when = "On the newest day whose outcomes are known, " if finding.metric.endswith("day_error_rate") else ""
+        said = f"about {round(100 * value)} of 100 decisions were wrong."
+        text = when + said if when else said.capitalize()
+    elif finding.metric == "performance.bias" and absolute:
+        text = f"On average the prediction is {shown.lstrip('−')} too {'low' if value < 0 else 'high'}."
+    elif finding.metric == "drift.psi":
+        text = f"The values of '{where}' are no longer spread as they were when the model was accepted."
+    elif finding.metric == "drift.score_psi":
+        text = "The model's scores are no longer spread as they were when it was accepted."
+    elif finding.metric == "data_quality.expectation":
+        text = f"The data are not what they have to be: {where}."
+    crosses = (
+        finding.status == "warn" and finding.low is not None and finding.high is not None
+        and limit.holds(finding.low) != limit.holds(finding.high)
+    )
+    if crosses:
+        text += " That is so close to the limit that the cases seen so far do not settle it."
+    return text.strip()
