@@ -20,14 +20,18 @@ Direction = Literal["up", "down", "target", "none"]
 class Metric(Strict):
     """One line of the catalogue."""
 
-    id: str
-    title: str
-    unit: Literal["share", "ratio", "difference", "count", "seconds", "own"]
-    range: list[float | int | None] = Field(min_length=2, max_length=2)
-    direction: Direction
+    id: str = Field(description="Family and name.")
+    title: str = Field(description="The name that people read.")
+    unit: Literal["share", "ratio", "difference", "count", "seconds", "own"] = Field(
+        description="What the number counts in; `own` is the label's unit or none.",
+    )
+    range: list[float | int | None] = Field(
+        min_length=2, max_length=2, description="Smallest and largest possible value; null is open.",
+    )
+    direction: Direction = Field(description="Which way is better.")
     over: list[str] = Field(description="The keys of `over` that a measurement of this metric has.")
-    estimator: str
-    source: str
+    estimator: str = Field(description="How it is computed.")
+    source: str = Field(description="Paper, page or standard.")
 
     @property
     def family(self) -> str:
@@ -38,8 +42,8 @@ class Metric(Strict):
 class Catalogue(Strict):
     """``catalogue.yaml``."""
 
-    schema_version: Literal[1]
-    metrics: list[Metric]
+    schema_version: Literal[1] = Field(description="Always 1.")
+    metrics: list[Metric] = Field(description="The metrics.")
 
 
 @cache

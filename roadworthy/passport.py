@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
@@ -28,7 +28,7 @@ def _name(value: str) -> str:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})]
 
 
 class Roles(Strict):
@@ -43,15 +43,21 @@ class Roles(Strict):
 class Task(Strict):
     """What the model predicts and which values mean what."""
 
-    kind: Literal["binary", "multiclass", "regression"]
+    kind: Literal["binary", "multiclass", "regression"] = Field(
+        description="What is predicted: one of two values, one of several, or a number.",
+    )
     label: str = Field(description="Column of the true outcome.")
-    prediction: str | None = Field(default=None, description="Column of the decision (classification) or the predicted number (regression).")
+    prediction: str | None = Field(
+        default=None, description="Column of the decision (classification) or the predicted number (regression).",
+    )
     score: str | None = Field(default=None, description="Column of the probability of `positive` (binary).")
     positive: Value | None = Field(default=None, description="Binary: the label value that the score speaks of.")
     negative: Value | None = Field(default=None, description="Binary: the other label value.")
     favourable: Value | None = Field(default=None, description="The value of prediction and label that is good for the person.")
     classes: list[Value] = Field(default_factory=list, description="Multiclass: every class.")
-    loss_bound: float | int | None = Field(default=None, gt=0, description="Regression: an absolute error of this size or more counts as one whole loss.")
+    loss_bound: float | int | None = Field(
+        default=None, gt=0, description="Regression: an absolute error of this size or more counts as one whole loss.",
+    )
     maturity_days: int = Field(default=0, ge=0, description="Days after which a label counts as final.")
     label_leads_days: int = Field(default=0, ge=0, description="How far ahead the label looks.")
 
@@ -76,18 +82,24 @@ class Task(Strict):
 class Bin(Strict):
     """One interval of a numeric protected attribute, from `at_least` (in) to `below` (out)."""
 
-    label: str
-    at_least: float | int | None = None
-    below: float | int | None = None
+    label: str = Field(description="Name of the group.")
+    at_least: float | int | None = Field(
+        default=None, description="Smallest value that belongs to it; left out, there is no lower end.",
+    )
+    below: float | int | None = Field(
+        default=None, description="First value that no longer belongs to it; left out, there is no upper end.",
+    )
 
 
 class Protected(Strict):
     """A protected attribute: its column, its groups, and the group others are compared with."""
 
-    name: Name
-    column: str
+    name: Name = Field(description="Name of the attribute on pages and in policies.")
+    column: str = Field(description="Its column in the data.")
     reference: str = Field(description="The group that the others are compared with.")
-    values: dict[str, str] = Field(default_factory=dict, description="Words for the column's values; a value not named here keeps its own.")
+    values: dict[str, str] = Field(
+        default_factory=dict, description="Words for the column's values; a value not named here keeps its own.",
+    )
     bins: list[Bin] = Field(default_factory=list, description="Numeric attributes: explicit bins, ascending, without gaps.")
     note: str = Field(default="", description="A limit of this attribute that readers must know.")
 
@@ -120,16 +132,18 @@ class Protected(Strict):
 class Identifier(Strict):
     """A column that names a person or a case, with why it is there."""
 
-    column: str
-    purpose: str
+    column: str = Field(description="The column.")
+    purpose: str = Field(description="What it is needed for.")
     basis: str = Field(description="The ground on which it may be processed.")
 
 
 class Independence(Strict):
     """What counts as one independent observation."""
 
-    unit: Literal["row", "entity", "block"] = "row"
-    column: str | None = None
+    unit: Literal["row", "entity", "block"] = Field(
+        default="row", description="What counts as one: a `row`, all rows of one person or thing (`entity`), or of one stretch of time (`block`).",
+    )
+    column: str | None = Field(default=None, description="Column that names the entity or block.")
 
     @model_validator(mode="after")
     def _column(self) -> Independence:
@@ -143,8 +157,8 @@ class Reference(Strict):
 
     path: str = Field(description="Parquet file or glob, relative to the workspace.")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; checked at load.")
-    first: date | None = None
-    last: date | None = None
+    first: date | None = Field(default=None, description="First day of the data.")
+    last: date | None = Field(default=None, description="Last day of the data.")
 
 
 class Batches(Strict):
@@ -152,7 +166,7 @@ class Batches(Strict):
 
     path: str = Field(description="Parquet file or glob, relative to the workspace, with {date} for the day.")
     labels: str | None = Field(default=None, description="Later labels: a file or glob with {date}, joined by `key`.")
-    key: str | None = None
+    key: str | None = Field(default=None, description="Column by which late labels find their rows.")
     due: bool = Field(default=True, description="A day without a batch is an error; if false, it is insufficient.")
 
     @model_validator(mode="after")
@@ -167,130 +181,140 @@ class Batches(Strict):
 class Windows(Strict):
     """Days, ending with the day judged, over which each family measures."""
 
-    drift: int = Field(default=1, ge=1, le=366)
-    performance: int = Field(default=28, ge=1, le=366)
-    fairness: int = Field(default=28, ge=1, le=366)
+    drift: int = Field(default=1, ge=1, le=366, description="Days that are compared with the reference.")
+    performance: int = Field(default=28, ge=1, le=366, description="Days with mature labels that are scored.")
+    fairness: int = Field(default=28, ge=1, le=366, description="Days over which groups are compared.")
 
 
 class Artifact(Strict):
     """The file that is the model."""
 
-    path: str
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"]
+    path: str = Field(description="The file, relative to the workspace.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Its digest; checked before it is loaded.")
+    format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"] = Field(
+        description="How it is stored. `pickle` and `joblib` run code when loaded and fail the gate of a high-risk model.",
+    )
 
 
 class Recipe(Strict):
     """How the artifact was made, so that it can be made again."""
 
-    command: list[str] = Field(min_length=1)
-    seed: int
-    row_order: list[str] = Field(default_factory=list)
-    threads: int = 1
-    lock_sha256: str | None = None
+    command: list[str] = Field(
+        min_length=1, description="Program and arguments that make the artifact again; `{out}` stands for the file to write.",
+    )
+    seed: int = Field(description="Seed of every random choice.")
+    row_order: list[str] = Field(
+        default_factory=list, description="Columns by which rows are sorted before training; the result depends on it.",
+    )
+    threads: int = Field(default=1, description="Threads used in training; the result depends on it.")
+    lock_sha256: str | None = Field(default=None, description="Digest of the lock file of the training environment.")
 
 
 class Telemetry(Strict):
     """Where cost and latency of serving are logged."""
 
-    path: str
-    rows: str
-    wall_ms: str | None = None
-    cpu_ms: str | None = None
-    date: str | None = None
+    path: str = Field(description="Parquet file or glob, relative to the workspace.")
+    rows: str = Field(description="Column with the number of rows served.")
+    wall_ms: str | None = Field(default=None, description="Column with the time taken, in milliseconds.")
+    cpu_ms: str | None = Field(default=None, description="Column with the processor time, in milliseconds.")
+    date: str | None = Field(default=None, description="Column with the day.")
 
 
 class RiskAssessment(Strict):
     """The assessment behind the tier."""
 
-    summary: str
-    by: str
-    dated: date
-    reference: str | None = None
+    summary: str = Field(description="What can go wrong for whom, in a few sentences.")
+    by: str = Field(description="Who made it.")
+    dated: date = Field(description="The day it was made.")
+    reference: str | None = Field(default=None, description="Where the whole assessment or its legal ground stands.")
 
 
 class PlainWords(Strict):
     """The four things a reader who knows no statistics asks."""
 
-    what: str
-    affected: str
-    weakness: str
-    switch_off: str
+    what: str = Field(description="What the model does.")
+    affected: str = Field(description="Whom it touches.")
+    weakness: str = Field(description="Where it is wrong most often.")
+    switch_off: str = Field(description="What happens when it is switched off.")
 
 
 class Use(Strict):
     """What the model is for and what it must not be used for."""
 
-    intended: list[str] = Field(min_length=1)
-    excluded: list[str] = Field(min_length=1)
-    human_oversight: str
-    limits: list[str] = Field(default_factory=list)
+    intended: list[str] = Field(min_length=1, description="What it is made for.")
+    excluded: list[str] = Field(min_length=1, description="What it must not be used for.")
+    human_oversight: str = Field(description="Who sees its answers and may decide otherwise.")
+    limits: list[str] = Field(default_factory=list, description="What a reader of its answers must know.")
 
 
 class Replay(Strict):
     """Says that the days of a table are not the days of the calendar, and how one became the other."""
 
-    how: Literal["shifted", "by year", "by permutation"]
+    how: Literal["shifted", "by year", "by permutation"] = Field(description="How the days were moved.")
     says: str = Field(description="One sentence for the pages.")
-    shift_days: int | None = None
+    shift_days: int | None = Field(default=None, description="By how many days, if they were shifted.")
 
 
 class Adopted(Strict):
     """A model that was in service before Roadworthy, taken over as live without a gate."""
 
-    since: date
-    by: Name
-    because: str
+    since: date = Field(description="The day it was taken over.")
+    by: Name = Field(description="The Guardian who took it over, by id.")
+    because: str = Field(description="Why no gate was asked for.")
 
 
 class Fallback(Strict):
     """What answers when the model may not."""
 
-    kind: Literal["none", "rule", "version"]
-    what: str
+    kind: Literal["none", "rule", "version"] = Field(description="Nothing, a rule, or an earlier version.")
+    what: str = Field(description="What answers, in words; for `version` the version.")
 
 
 class Passport(Strict):
     """Everything that is declared of one model version. See the module's text."""
 
-    schema_version: Literal[1]
-    model: Name
-    version: Name
-    title: str
-    summary: str
-    risk_tier: Tier
+    schema_version: Literal[1] = Field(description="Always 1.")
+    model: Name = Field(description="The model's name; also its folder in models/.")
+    version: Name = Field(description="The version's name; also the file's name. Write it in quotes.")
+    title: str = Field(description="The name that people read.")
+    summary: str = Field(description="One sentence on what it does.")
+    risk_tier: Tier = Field(description="How much harm a wrong answer does; decides the policy.")
     roles: Roles
     task: Task
     features: list[str] = Field(min_length=1, description="Columns the model reads.")
-    protected: list[Protected] = Field(default_factory=list)
+    protected: list[Protected] = Field(default_factory=list, description="Attributes by which people must not be treated worse.")
     no_protected_because: str | None = Field(default=None, description="Why no protected attribute is declared.")
     why_this_definition: str = Field(default="", description="Why fairness is defined the way the policy judges it.")
-    identifiers: list[Identifier] = Field(default_factory=list)
-    quasi_identifiers: list[str] = Field(default_factory=list)
+    identifiers: list[Identifier] = Field(default_factory=list, description="Columns that name a person or a case.")
+    quasi_identifiers: list[str] = Field(default_factory=list, description="Columns that together can point at one person.")
     leaks: list[str] = Field(default_factory=list, description="Columns that are known only after the outcome; never features.")
     independence: Independence = Independence()
     time: str | None = Field(default=None, description="Column of the event's time.")
     reference: Reference
     batches: Batches
     windows: Windows = Windows()
-    segments: list[str] = Field(default_factory=list)
+    segments: list[str] = Field(default_factory=list, description="Columns whose values are looked at one by one.")
     artifact: Artifact | None = None
-    no_artifact_because: str | None = None
+    no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared.")
     recipe: Recipe | None = None
     telemetry: Telemetry | None = None
-    inference_url: str | None = None
-    vendor: Name | None = None
+    inference_url: str | None = Field(default=None, description="Where the model answers requests.")
+    vendor: Name | None = Field(default=None, description="Whose model it is, by id in vendors.yaml.")
     fallback: Fallback = Fallback(kind="none", what="Requests are refused.")
     policy: Name | None = Field(default=None, description="File name in policies/; by default the risk tier.")
     suite: str | None = Field(default=None, description="Data-quality suite, a YAML file relative to the workspace.")
-    suite_engine: Literal["duckdb", "pandas"] = "duckdb"
+    suite_engine: Literal["duckdb", "pandas"] = Field(
+        default="duckdb", description="What runs the suite; `pandas` loads the whole batch into memory.",
+    )
     risk_assessment: RiskAssessment
     use: Use
     plain: PlainWords
     glossary: dict[str, str] = Field(default_factory=dict, description="Words for columns.")
     replay: Replay | None = None
     adopted: Adopted | None = None
-    extensions: dict[str, str] = Field(default_factory=dict)
+    extensions: dict[str, str] = Field(
+        default_factory=dict, description="Words for other programs; not read by Roadworthy's own checks.",
+    )
 
     @property
     def id(self) -> str:

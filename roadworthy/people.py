@@ -16,19 +16,23 @@ PRINCIPALS = ("automation", "serving", "breakglass")
 class Person(Strict):
     """Someone who answers for models."""
 
-    id: Name
-    name: str
-    team: str = ""
-    roles: list[Role] = Field(min_length=1)
-    contact: str | None = Field(default=None, description="Where alerts go: a reference such as env:GUARDIAN_URL, or an Apprise URL without credentials.")
-    public_key: str | None = Field(default=None, description="Ed25519 public key, base64 of the 32 raw bytes; signs waivers and approvals.")
+    id: Name = Field(description="Short name used in passports, small letters.")
+    name: str = Field(description="The name that people read.")
+    team: str = Field(default="", description="Where they work.")
+    roles: list[Role] = Field(min_length=1, description="What they may be named as.")
+    contact: str | None = Field(
+        default=None, description="Where alerts go: a reference such as env:GUARDIAN_URL, or an Apprise URL without credentials.",
+    )
+    public_key: str | None = Field(
+        default=None, description="Ed25519 public key, base64 of the 32 raw bytes; signs waivers and approvals.",
+    )
 
 
 class People(Strict):
     """``people.yaml``."""
 
-    schema_version: Literal[1]
-    people: list[Person] = Field(min_length=1)
+    schema_version: Literal[1] = Field(description="Always 1.")
+    people: list[Person] = Field(min_length=1, description="Everyone who answers for a model.")
 
     @model_validator(mode="after")
     def _unique(self) -> People:

@@ -63,8 +63,8 @@ class Limit:
 class Persist(Strict):
     """The breach counts when it stood in `nights` of the last `of` nights, tonight included."""
 
-    nights: int = Field(ge=1, le=30)
-    of: int = Field(ge=1, le=30)
+    nights: int = Field(ge=1, le=30, description="In how many nights the breach must stand.")
+    of: int = Field(ge=1, le=30, description="Out of how many last nights.")
 
     @model_validator(mode="after")
     def _order(self) -> Persist:
@@ -76,30 +76,35 @@ class Persist(Strict):
 class Minimum(Strict):
     """The least data a verdict may rest on; below it the finding is `insufficient`."""
 
-    n: int = Field(default=0, ge=0)
-    positives: int = Field(default=0, ge=0)
-    negatives: int = Field(default=0, ge=0)
+    n: int = Field(default=0, ge=0, description="Rows.")
+    positives: int = Field(default=0, ge=0, description="Rows with the positive label.")
+    negatives: int = Field(default=0, ge=0, description="Rows with the negative label.")
 
 
 class Rule(Strict):
     """Metric, limit, test, and what a breach means."""
 
-    id: Name
-    metric: str
+    id: Name = Field(description="Name of the rule; waivers and findings use it.")
+    metric: str = Field(description="Id of a metric of the catalogue.")
     over: dict[str, Any] = Field(default_factory=dict, description="Exact values, or 'any'.")
-    limit: str
-    test: Literal["exact", "interval", "bh", "sequential"]
-    against: Literal["absolute", "reference", "champion", "previous"] = "absolute"
-    alpha: float | None = Field(default=None, gt=0, lt=1)
+    limit: str = Field(description="What is good: '>= 0.80', '< 3' or 'between -0.1 and 0.1'.")
+    test: Literal["exact", "interval", "bh", "sequential"] = Field(
+        description="`exact`: the value decides; `interval`: the whole interval must; `bh`: p-values, corrected over all parts; "
+                    "`sequential`: all nights together, under one error bound.",
+    )
+    against: Literal["absolute", "reference", "champion", "previous"] = Field(
+        default="absolute", description="What the value is compared with.",
+    )
+    alpha: float | None = Field(default=None, gt=0, lt=1, description="`bh`: the share of false alarms it may have.")
     min: Minimum = Minimum()
-    breach: Breach
+    breach: Breach = Field(description="What a breach means.")
     persist: Persist | None = None
     tiers: list[Tier] = Field(default_factory=list, description="By default every tier.")
     tasks: list[Literal["binary", "multiclass", "regression"]] = Field(default_factory=list, description="By default every task.")
-    when: Literal["nightly", "gate", "both"] = "both"
-    required: bool = True
-    must_decide: bool = False
-    clauses: list[str] = Field(default_factory=list)
+    when: Literal["nightly", "gate", "both"] = Field(default="both", description="On which occasion the rule is judged.")
+    required: bool = Field(default=True, description="Whether a missing or insufficient measurement counts.")
+    must_decide: bool = Field(default=False, description="At the gate, insufficient data leave the verdict undecided.")
+    clauses: list[str] = Field(default_factory=list, description="Which duties the rule serves.")
     because: str = Field(min_length=10, description="One sentence for the Owner.")
 
     @property
@@ -146,11 +151,11 @@ def _fits(wanted: Any, given: Any) -> bool:
 class Policy(Strict):
     """A file of ``policies/``: the rules that a tier must satisfy."""
 
-    schema_version: Literal[1]
-    policy: Name
-    title: str
-    renew_lease_on_breach: bool = False
-    rules: list[Rule] = Field(min_length=1)
+    schema_version: Literal[1] = Field(description="Always 1.")
+    policy: Name = Field(description="Its name; also the name of the file.")
+    title: str = Field(description="The name that people read.")
+    renew_lease_on_breach: bool = Field(default=False, description="Whether a night with a breach still renews the lease.")
+    rules: list[Rule] = Field(min_length=1, description="The rules.")
 
     @model_validator(mode="after")
     def _unique(self) -> Policy:

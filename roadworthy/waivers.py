@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 class WaiverFile(Strict):
     """``waivers/<id>.yaml``."""
 
-    schema_version: Literal[1]
-    id: Name
-    model: Name
+    schema_version: Literal[1] = Field(description="Always 1.")
+    id: Name = Field(description="Its name; also the name of the file.")
+    model: Name = Field(description="The model.")
     version: Name | None = Field(default=None, description="One version; by default every version of the model.")
     rule: str = Field(min_length=1, description="Id of the rule in the policy.")
     over: dict[str, JsonValue] | None = Field(default=None, description="Exactly this part of the data; by default all of it.")
     reason: str = Field(min_length=10, description="Why the exception is right, in a sentence that stands on the card.")
     granted_by: Name = Field(description="The model's Guardian.")
-    granted_on: date
+    granted_on: date = Field(description="The first day on which it is honoured.")
     expires: date = Field(description="The last day on which it is honoured.")
 
     @model_validator(mode="after")

@@ -22,9 +22,9 @@ FILE = "roadworthy.yaml"
 class Alerts(Strict):
     """Where each role is told, as references to secrets: env:NAME, file:PATH or prefect:BLOCK."""
 
-    owner: list[str] = Field(default_factory=list)
-    guardian: list[str] = Field(default_factory=list)
-    operator: list[str] = Field(default_factory=list)
+    owner: list[str] = Field(default_factory=list, description="Addresses of the Owners.")
+    guardian: list[str] = Field(default_factory=list, description="Addresses of the Guardians.")
+    operator: list[str] = Field(default_factory=list, description="Addresses of the Operators.")
 
     @field_validator("owner", "guardian", "operator")
     @classmethod
@@ -38,16 +38,20 @@ class Alerts(Strict):
 class Settings(Strict):
     """``roadworthy.yaml``."""
 
-    schema_version: Literal[1]
-    name: str
-    time_zone: str
-    due_by: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time by which a day's batch is due.")
+    schema_version: Literal[1] = Field(description="Always 1.")
+    name: str = Field(description="The name that people read.")
+    time_zone: str = Field(description="Where a day begins and ends, such as Europe/Berlin.")
+    due_by: str = Field(
+        default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time by which a day's batch is due.",
+    )
     evidence_url: str = Field(default=".roadworthy/evidence", description="Folder or fsspec URL of the evidence bundles.")
     state_url: str = Field(default="sqlite:///.roadworthy/state.sqlite", description="Database of ledger and switch.")
     stop_targets: list[str] = Field(default_factory=list, description="More folders that get a STOP file.")
     alerts: Alerts = Alerts()
     card_url: str | None = Field(default=None, description="Where pages are served; links in alerts and Prefect use it.")
-    clock: Literal["wall", "replay"] = Field(default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.")
+    clock: Literal["wall", "replay"] = Field(
+        default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.",
+    )
     note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
 
     @field_validator("time_zone")
