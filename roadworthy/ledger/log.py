@@ -139,12 +139,12 @@ class Ledger:
 
     def has(self, key: str) -> bool:
         """Say whether an entry has this key."""
-        with self._reading() as execute:
+        with self.reading() as execute:
             return bool(execute("select 1 from ledger where key = :key", {"key": key}))
 
     def _walk(self, start: int, kind: str | None, model: str | None, backwards: bool = False) -> Iterator[Entry]:
         while True:
-            with self._reading() as execute:
+            with self.reading() as execute:
                 rows = chain.page(execute, start, kind, model, backwards=backwards)
             for row in rows:
                 yield chain.entry_of(row)
@@ -154,7 +154,7 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """Return sequence number and hash of the last entry; (0, 64 zeros) when there is none."""
-        with self._reading() as execute:
+        with self.reading() as execute:
             return chain.head(execute)
 
     def verify(self) -> list[str]:
@@ -167,12 +167,13 @@ class Ledger:
         """
         problems: list[str] = []
         try:
-            with self._reading() as execute:
-                problems += chain.chain_problems(execute)
-            with self._reading() as execute:
+            with self.reading() as execute:
+                for sentence in chain.chain_problems(execute):
+                    problems.append(sentence)  # one by one: what was found before a page that cannot be read stays found
+            with self.reading() as execute:
                 problems += _structure(execute)
         except StorageError as problem:
-            problems.append(problem.sentence)
+            problems.append(problem.sentence.rstrip("."))
         return problems
 
     @contextmanager
@@ -192,7 +193,8 @@ class Ledger:
         self.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[Execute]:
+    def reading(self) -> Iterator[Execute]:
+        """Run queries on one consistent view. For tables that live beside the ledger."""
         with self._connected(writes=False) as execute:
             yield execute
 

@@ -20,6 +20,10 @@ PREFIX = "sqlite:///"
 WAIT_SECONDS = 30.0
 
 
+class DamagedError(StorageError):
+    """The database file is there, but its bytes are not a database's."""
+
+
 def path_of(url: str) -> Path:
     """Return the file behind an SQLite URL.
 
@@ -145,5 +149,6 @@ def storage_error(problem: BaseException, where: object) -> StorageError:
     )
     for word, means, do in known:
         if word in said.lower():
-            return StorageError(f"The database {where} {means}.", do)
+            kind = DamagedError if word in ("malformed", "not a database") else StorageError
+            return kind(f"The database {where} {means}.", do)
     return StorageError(f"The database {where} cannot be used ({said}).", "Check disk and permissions.")

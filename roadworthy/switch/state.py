@@ -1,0 +1,253 @@
+"""The face of the switch: may a model serve, what is held, and the `Switch` that flows use."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadworthy.errors import RoadworthyError, StorageError, UsageError
+from roadworthy.ledger import sqlite
+from roadworthy.switch import files, stopping, table
+from roadworthy.switch.files import ACTIVE, ANY, DEGRADED, DISABLED, QUARANTINED, SERVING, UNKNOWN, Stop
+from roadworthy.switch.places import FILE, Places, models, places, versions
+from roadworthy.switch.stopping import Outcome
+
+if TYPE_CHECKING:
+    from roadworthy.ledger import Ledger
+    from roadworthy.workspace import Workspace
+
+READ_WAIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to a request to serve.
+
+    Attributes
+    ----------
+    state : str
+        ``active``, ``degraded``, ``quarantined``, ``disabled`` or ``unknown``.
+    reason, since, by : str
+        Of the stop that decides; empty if there is none.
+    scope : str
+        What that stop was made for, such as ``credit@1.0.0``.
+    """
+
+    state: str
+    reason: str = ""
+    since: str = ""
+    by: str = ""
+    scope: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """True for ``active`` and for ``degraded``, in which the fallback answers."""
+        return self.state in SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One scope that is not active, and what holds it.
+
+    Attributes
+    ----------
+    model, version, segment, state, since, by, reason, evidence : str
+    held_by : tuple of str
+        ``table``, and the path of each STOP file.
+    """
+
+    model: str
+    version: str
+    segment: str
+    state: str
+    since: str
+    by: str
+    reason: str
+    evidence: str
+    held_by: tuple[str, ...]
+
+
+def may_serve(root: Path, model: str, version: str | None = None, segment: str | None = None) -> Decision:
+    """Decide whether a model may serve, from the STOP files and the table; the most restrictive wins.
+
+    What cannot be read or understood is ``unknown``, and that refuses.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The workspace's folder.
+    model : str
+    version, segment : str, optional
+        One that is not named matches every scope: a stop of one version or segment holds.
+    """
+    if model not in models(root):
+        return Decision(UNKNOWN, f"There is no model '{model}' in the workspace.")
+    if version is not None and version not in versions(root, model):
+        return Decision(UNKNOWN, f"There is no version '{version}' of {model} in the workspace.")
+    here = places(root)
+    found = [s for folder in (here.folder, *here.targets) for s in files.held(folder, model)]
+    found += _table(here, model)
+    decisive = table.strictest([s for s in found if s.concerns(model, version, segment)])
+    if decisive is None or decisive.state == ACTIVE:
+        return Decision(ACTIVE)
+    return Decision(decisive.state, decisive.reason, decisive.at, decisive.by, decisive.scope)
+
+
+def status(root: Path) -> list[Held]:
+    """Return every scope that is not active, with what holds it; the strictest first."""
+    here = places(root)
+    held: dict[tuple[str, str, str], list[tuple[Stop, str]]] = {}
+
+    def add(stop: Stop, by: str) -> None:
+        held.setdefault(stop.key, []).append((stop, by))
+
+    for stop in _table(here, None):
+        if stop.state != ACTIVE:
+            add(stop, "table")
+    for folder in (here.folder, *here.targets):
+        for model in files.stopped_models(folder):
+            for stop in files.held(folder, model):
+                if stop.model == model:
+                    add(stop, str(folder / files.file_name(model)))
+    rows = []
+    for scope, stops in held.items():
+        worst = table.strictest([s for s, _ in stops])
+        if worst is not None:
+            by = tuple(dict.fromkeys(place for _, place in stops))
+            rows.append(Held(*scope, worst.state, worst.at, worst.by, worst.reason, worst.evidence, by))
+    return sorted(rows, key=lambda h: (-files.RANK[h.state], h.model, h.version, h.segment))
+
+
+class Switch:
+    """The switch of a workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    ledger : Ledger
+        Records every change.
+    """
+
+    def __init__(self, workspace: Workspace, ledger: Ledger) -> None:
+        self._workspace = workspace
+        self._ledger = ledger
+
+    @classmethod
+    def open(cls, workspace: Workspace, ledger: Ledger) -> Switch:
+        """Return the switch of `workspace`; nothing is read or made before it is asked for."""
+        return cls(workspace, ledger)
+
+    def may_serve(self, model: str, version: str | None = None, segment: str | None = None) -> Decision:
+        """Decide whether a model may serve; see `may_serve`."""
+        return may_serve(self._workspace.root, model, version, segment)
+
+    def status(self) -> list[Held]:
+        """Return every scope that is not active; see `status`."""
+        return status(self._workspace.root)
+
+    def fence(self, model: str) -> int:
+        """Return the ledger's entry that last changed the switch of a model; 0 if none did.
+
+        A gate that seals this number among its inputs is a new run after each stop, and only such a run can lift it.
+        """
+        found = [self._ledger.latest("switch", model=name) for name in (model, ANY)]
+        return max((entry.seq for entry in found if entry), default=0)
+
+    def stop(
+        self, model: str, *, by: str, reason: str, at: datetime, version: str | None = None, segment: str | None = None,
+        evidence: str = "", to: str = DISABLED,
+    ) -> Outcome:
+        """Take a model off the road: STOP files first, then row and ledger.
+
+        A stop on evidence is made once: when the same scope was stopped on the same evidence before, nothing happens, so a
+        night that is run again does not undo what two people decided since.
+
+        Parameters
+        ----------
+        model : str
+            ``*`` is every model.
+        by : str
+            Id of a person, or a principal.
+        reason : str
+        at : datetime
+        version, segment : str, optional
+            By default every one.
+        evidence : str, optional
+            Address of the bundle with the finding.
+        to : str
+            ``disabled`` or ``quarantined``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such model or version.
+        StorageError
+            If the stop could be written nowhere.
+        """
+        if to not in (DISABLED, QUARANTINED):
+            raise UsageError(f"A stop cannot make a model '{to}'.", f"It makes it {QUARANTINED} or {DISABLED}.")
+        return self._tighten(Stop.make(model, version, segment, state=to, at=at, by=by, reason=reason, evidence=evidence))
+
+    def degrade(
+        self, model: str, *, by: str, reason: str, at: datetime, version: str | None = None, segment: str | None = None,
+        evidence: str = "",
+    ) -> Outcome:
+        """Let the fallback answer instead of the model; see `stop`. No STOP file is written, because that would refuse."""
+        return self._tighten(Stop.make(model, version, segment, state=DEGRADED, at=at, by=by, reason=reason, evidence=evidence))
+
+    def enable(
+        self, model: str, *, requested_by: str, approved_by: str, evidence: str | Sequence[str], reason: str, at: datetime,
+        version: str | None = None, segment: str | None = None,
+    ) -> Outcome:
+        """Switch a scope on again; see `roadworthy.switch.enabling.enable`."""
+        from roadworthy.switch.enabling import Request, enable
+
+        addresses = (evidence,) if isinstance(evidence, str) else tuple(evidence)
+        request = Request(model, version or ANY, segment or ANY, requested_by, approved_by, addresses, reason, at)
+        return enable(self._workspace, self._ledger, request)
+
+    def _tighten(self, stop: Stop) -> Outcome:
+        known = models(self._workspace.root)
+        if stop.model != ANY and stop.model not in known:
+            raise UsageError(f"There is no model '{stop.model}'.", f"Known: {', '.join(known) or 'none'}.")
+        if stop.version != ANY and stop.version not in versions(self._workspace.root, stop.model):
+            there = ", ".join(versions(self._workspace.root, stop.model)) or "none"
+            raise UsageError(f"There is no version '{stop.version}' of {stop.model}.", f"Known: {there}.")
+        here = places(self._workspace.root)
+        if stop.evidence and self._done_before(stop):
+            return Outcome(self.may_serve(stop.model, None if stop.version == ANY else stop.version).state)
+        outcome = stopping.write_own(here, stop) if stopping.files_for(stop) else Outcome(stop.state)
+        return stopping.finish(here, stop, outcome, self._ledger.transaction)
+
+    def _done_before(self, stop: Stop) -> bool:
+        try:
+            return self._ledger.latest(
+                "switch", model=stop.model, version=stop.version, segment=stop.segment, to=stop.state, evidence=stop.evidence
+            ) is not None
+        except RoadworthyError:
+            return False  # a ledger that cannot be read must not keep a model on the road
+
+
+def _table(here: Places, model: str | None) -> list[Stop]:
+    """Return the rows; a table that cannot be read is one row of state unknown, for every model."""
+    if here.database is None:
+        return [_lost(here.problem or f"{FILE} names no database.")]
+    try:
+        with closing(sqlite.connect(here.database, wait=READ_WAIT, read_only=True)) as con:
+            execute = sqlite.executor(con)
+            if not execute("select 1 from sqlite_master where type = 'table' and name = 'switch'", {}):
+                return []
+            return [row.stop for row in table.rows(execute, model)]
+    except StorageError as problem:
+        return [] if isinstance(problem.__cause__, FileNotFoundError) else [_lost(problem.sentence)]
+    except (sqlite3.Error, ValueError) as problem:
+        return [_lost(f"The switch's table in {here.database} cannot be read ({problem}).")]
+
+
+def _lost(why: str) -> Stop:
+    return Stop(ANY, ANY, ANY, UNKNOWN, "", "", why)
