@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
+DISABLED_OPTIMIZERS = "statistics_propagation,filter_pushdown"
+"""DuckDB 2.0 takes the minimum and maximum in a Parquet footer for those of all values; writers such as pyarrow leave NaN out
+of them. With these two steps ``isnan(x)`` finds no NaN in such a file and ``x <= 1`` holds for one (duckdb/duckdb 25521).
+Every connection that reads files of other people goes without them."""
+
 
 def quote(name: str) -> str:
     """Return `name` as an SQL identifier.
@@ -61,6 +66,7 @@ def connect(memory_limit: str = "1GB", threads: int | None = None, spill: Path |
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "preserve_insertion_order": "false",
+        "disabled_optimizers": DISABLED_OPTIMIZERS,
     }
     if threads is not None:
         config["threads"] = threads
