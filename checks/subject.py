@@ -122,7 +122,10 @@ def open_subject(
     try:
         windows, mature = passport.windows, day - timedelta(days=passport.task.maturity_days)
         yield Subject(
-            passport, root, day, con,
+            passport,
+            root,
+            day,
+            con,
             reference=_reference(con, root, passport),
             batch=_days(con, root, passport, "batch", Window.ending(day, windows.drift)),
             labelled=_days(con, root, passport, "labelled", Window.ending(mature, windows.performance)),
@@ -148,8 +151,16 @@ def _reference(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport) -
     if table and declared.sha256 is not None:
         found = digest_file(table.files[0]) if len(table.files) == 1 else table.digest
         if found != declared.sha256:
-            return Table("reference", files=table.files, digest=table.digest, broken=True, problem=(
-                f"The reference '{declared.path}' has digest {found[:12]}..., but the passport says {declared.sha256[:12]}...: it is not the accepted data."))
+            return Table(
+                "reference",
+                files=table.files,
+                digest=table.digest,
+                broken=True,
+                problem=(
+                    f"The reference '{declared.path}' has digest {found[:12]}..., but the passport says {declared.sha256[:12]}...: "
+                    "it is not the accepted data."
+                ),
+            )
     return table
 
 
@@ -168,8 +179,13 @@ def _days(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport, role: 
 
 
 def _view(
-    con: duckdb.DuckDBPyConnection, role: str, root: Path, found: list[tuple[date | None, Path]], passport: Passport,
-    window: Window | None = None, missing: tuple[date, ...] = (),
+    con: duckdb.DuckDBPyConnection,
+    role: str,
+    root: Path,
+    found: list[tuple[date | None, Path]],
+    passport: Passport,
+    window: Window | None = None,
+    missing: tuple[date, ...] = (),
 ) -> Table:
     files = tuple(path for _, path in found)
     days = tuple(sorted({day for day, _ in found if day is not None}))
@@ -184,7 +200,10 @@ def _view(
         late = _late_labels(con, root, passport, days) if role != "reference" else ""
         if late:
             key, label = quote(passport.batches.key or ""), quote(passport.task.label)
-            con.execute(f"create or replace view {name} as select b.* exclude ({label}), l.{label} from {scan} b left join ({late}) l using ({key})")
+            con.execute(
+                f"create or replace view {name} as "
+                f"select b.* exclude ({label}), l.{label} from {scan} b left join ({late}) l using ({key})"
+            )
         else:
             con.execute(f"create or replace view {name} as select * from {scan}")
         columns = {row[0]: row[1] for row in con.execute(f"describe {name}").fetchall()}
@@ -193,10 +212,20 @@ def _view(
         bad = _first_broken(con, files)
         where = f"'{bad.relative_to(root)}'" if bad else f"{len(files)} file(s)"
         said = str(problem).splitlines()[0][:160]
-        return Table(role, window=window, days=days, missing_days=missing, files=files, digest=digest, broken=True,
-                     problem=f"The {role} file {where} cannot be read as Parquet ({said}).")
+        return Table(
+            role,
+            window=window,
+            days=days,
+            missing_days=missing,
+            files=files,
+            digest=digest,
+            broken=True,
+            problem=f"The {role} file {where} cannot be read as Parquet ({said}).",
+        )
     rows = int(counted[0]) if counted else 0
-    return Table(role, name, columns, rows, window, days, missing, files, digest, problem="" if rows else f"The {role} has no rows.")
+    return Table(
+        role, name, columns, rows, window, days, missing, files, digest, problem="" if rows else f"The {role} has no rows."
+    )
 
 
 def _late_labels(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport, days: tuple[date, ...]) -> str:
@@ -208,8 +237,10 @@ def _late_labels(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport,
         return ""
     listed = ", ".join(literal(_unglobbed(path)) for path in files)
     key, label = quote(passport.batches.key or ""), quote(passport.task.label)
-    return (f"select {key}, last({label} order by filename) as {label} "
-            f"from read_parquet([{listed}], union_by_name=true, hive_partitioning=false, filename=true) group by {key}")
+    return (
+        f"select {key}, last({label} order by filename) as {label} "
+        f"from read_parquet([{listed}], union_by_name=true, hive_partitioning=false, filename=true) group by {key}"
+    )
 
 
 def _first_broken(con: duckdb.DuckDBPyConnection, files: tuple[Path, ...]) -> Path | None:

@@ -43,13 +43,24 @@ def stop(workspace: Workspace, ledger: Ledger, inspected: Inspected, now: dateti
         return Acted()
     run = bundle.run
     done = Switch.open(workspace, ledger).stop(
-        run["model"], version=run["version"], by="automation", reason=bundle.verdict.reason, evidence=bundle.address, at=now,
+        run["model"],
+        version=run["version"],
+        by="automation",
+        reason=bundle.verdict.reason,
+        evidence=bundle.address,
+        at=now,
     )
     return Acted(stopped=done.changed, unreached=list(done.unreached))
 
 
 def tell(
-    workspace: Workspace, ledger: Ledger, inspected: Inspected, acted: Acted, link: str, now: datetime, prefect: Callable[[str], str] | None = None
+    workspace: Workspace,
+    ledger: Ledger,
+    inspected: Inspected,
+    acted: Acted,
+    link: str,
+    now: datetime,
+    prefect: Callable[[str], str] | None = None,
 ) -> list[Delivery]:
     """Alert the role concerned, once for each run, and record what became of it."""
     run, verdict = inspected.bundle.run, inspected.bundle.verdict
@@ -62,10 +73,17 @@ def tell(
         return []
     found = deliver(alerts, workspace.settings, lambda reference: resolve(reference, workspace.root, os.environ, prefect))
     ledger.append(
-        "alert", "automation",
-        {"model": run["model"], "version": run["version"], "day": run["day"], "verdict": verdict.word, "evidence": inspected.bundle.address,
-         "deliveries": [{"role": d.role, "outcome": d.outcome} for d in found]},
-        at=now, key=key,
+        "alert",
+        "automation",
+        {
+            "model": run["model"],
+            "version": run["version"],
+            "day": run["day"],
+            "verdict": verdict.word,
+            "evidence": inspected.bundle.address,
+            "deliveries": [{"role": d.role, "outcome": d.outcome} for d in found],
+        },
+        at=now,
+        key=key,
     )
     return found
-

@@ -21,8 +21,13 @@ from flows import printing
 from roadworthy.errors import EXIT_USAGE, DocumentError, RoadworthyError, UsageError
 from roadworthy.workspace import Workspace
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
-                  help="Inspects machine-learning models every night, certifies releases, and takes a model off the road when it is not safe.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Inspects machine-learning models every night, certifies releases, and takes a model off the road when it is not safe.",
+)
 switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: one person stops, two switch back on.")
 passport_app = typer.Typer(no_args_is_help=True, help="The passports of model versions.")
 app.add_typer(switch_app, name="switch")
@@ -31,7 +36,9 @@ app.add_typer(passport_app, name="passport")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
-WorkspaceOption = Annotated[str | None, typer.Option("--workspace", "-w", help="Whose models: a folder that holds roadworthy.yaml.", show_default=False)]
+WorkspaceOption = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Whose models: a folder that holds roadworthy.yaml.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -65,7 +72,11 @@ def run(arguments: list[str]) -> int:
         if debug:
             raise
         where = f" ({problem.filename})" if problem.filename else ""
-        err.print(escape(f"The system refused: {problem.strerror or problem}{where}. Check disk space and permissions, then run it again."))
+        err.print(
+            escape(
+                f"The system refused: {problem.strerror or problem}{where}. Check disk space and permissions, then run it again."
+            )
+        )
         return 3
     except Exception as problem:  # Typer's own usage errors come as click exceptions of its vendored copy
         message = getattr(problem, "format_message", None)
@@ -87,7 +98,10 @@ def _day(text: str | None) -> date | None:
 @app.command()
 def nightly(
     workspace: WorkspaceOption = None,
-    day: Annotated[str | None, typer.Option("--date", metavar="DAY", help="The day to inspect (2026-04-09); by default the latest that is due.")] = None,
+    day: Annotated[
+        str | None,
+        typer.Option("--date", metavar="DAY", help="The day to inspect (2026-04-09); by default the latest that is due."),
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only this model, or model@version.")] = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -117,9 +131,15 @@ def _night(here: Workspace, day: date | None, model: str | None, quiet: bool) ->
 
 
 @app.command()
-def gate(model: str, version: str, workspace: WorkspaceOption = None,
-         day: Annotated[str | None, typer.Option("--date", metavar="DAY", help="Judge the candidate on the data up to this day.")] = None,
-         as_json: JsonOption = False) -> int:
+def gate(
+    model: str,
+    version: str,
+    workspace: WorkspaceOption = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="DAY", help="Judge the candidate on the data up to this day.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
     """Run the release gate on one model version."""
     from flows.orchestration import prepare
 
@@ -173,7 +193,9 @@ def card(model: str, version: str, workspace: WorkspaceOption = None) -> int:
 
     here = Workspace.find(workspace)
     ledger = Ledger.open(here.state_url)
-    entry = ledger.latest("run", model=model, version=version, when="nightly") or ledger.latest("run", model=model, version=version, when="gate")
+    entry = ledger.latest("run", model=model, version=version, when="nightly") or ledger.latest(
+        "run", model=model, version=version, when="gate"
+    )
     if entry is None:
         raise UsageError(f"There is no evidence of {model}@{version} yet.", f"Run: roadworthy nightly --model {model}")
     body = entry.body
@@ -183,8 +205,13 @@ def card(model: str, version: str, workspace: WorkspaceOption = None) -> int:
 
 
 @app.command()
-def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False,
-           server: Annotated[bool, typer.Option("--server", help="Also start a Prefect server and see whether a schedule fires (about a minute).")] = False) -> int:
+def doctor(
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    server: Annotated[
+        bool, typer.Option("--server", help="Also start a Prefect server and see whether a schedule fires (about a minute).")
+    ] = False,
+) -> int:
     """Say whether this machine is fit to run."""
     from flows import doctor as doctors
 
@@ -210,13 +237,20 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to make.")]) ->
     made = initial.make(folder)
     for path in made:
         out.print(escape(f"  {path}"))
-    out.print(escape(f"A workspace lies in {folder}. Next: fill in people.yaml and models/, then 'roadworthy passport lint --workspace {folder}'."))
+    out.print(
+        escape(
+            f"A workspace lies in {folder}. Next: fill in people.yaml and models/, "
+            f"then 'roadworthy passport lint --workspace {folder}'."
+        )
+    )
     return 0
 
 
 @app.command()
-def schemas(folder: Annotated[Path | None, typer.Argument(help="Where to write them.")] = None,
-            check: Annotated[bool, typer.Option("--check", help="Only say whether the packaged schemas are up to date.")] = False) -> int:
+def schemas(
+    folder: Annotated[Path | None, typer.Argument(help="Where to write them.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the packaged schemas are up to date.")] = False,
+) -> int:
     """Write the JSON Schemas of passport, policy, people, workspace and the others."""
     from flows import schemas as published
 
@@ -231,7 +265,10 @@ def schemas(folder: Annotated[Path | None, typer.Argument(help="Where to write t
 
 
 @passport_app.command("lint")
-def lint(workspace: WorkspaceOption = None, model: Annotated[str | None, typer.Argument(help="model or model@version; by default all.")] = None) -> int:
+def lint(
+    workspace: WorkspaceOption = None,
+    model: Annotated[str | None, typer.Argument(help="model or model@version; by default all.")] = None,
+) -> int:
     """Say whether passports, people, policies and suites are complete and agree with the data."""
     from flows import lint as linting
 
@@ -248,13 +285,20 @@ def lint(workspace: WorkspaceOption = None, model: Annotated[str | None, typer.A
 @switch_app.command("stop")
 def switch_stop() -> int:
     """Stop a model now: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON]."""
-    out.print("Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]", markup=False)
+    out.print(
+        "Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]",
+        markup=False,
+    )
     out.print("Writes the STOP file first, then the record. MODEL may be '*'. Needs no server.", markup=False)
     return 0
 
 
 @switch_app.command("status")
-def switch_status(model: Annotated[str | None, typer.Argument(help="Only this model.")] = None, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> int:
+def switch_status(
+    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """Say which models may serve."""
     from flows import switching
 
@@ -267,8 +311,13 @@ def switch_status(model: Annotated[str | None, typer.Argument(help="Only this mo
 
 
 @switch_app.command("degrade")
-def switch_degrade(model: str, reason: Annotated[str, typer.Option("--reason")], by: Annotated[str, typer.Option("--as", help="Who says so, by id.")],
-                   version: Annotated[str | None, typer.Option("--version")] = None, workspace: WorkspaceOption = None) -> int:
+def switch_degrade(
+    model: str,
+    reason: Annotated[str, typer.Option("--reason")],
+    by: Annotated[str, typer.Option("--as", help="Who says so, by id.")],
+    version: Annotated[str | None, typer.Option("--version")] = None,
+    workspace: WorkspaceOption = None,
+) -> int:
     """Let the fallback answer instead of the model."""
     from flows import switching
 
@@ -277,15 +326,24 @@ def switch_degrade(model: str, reason: Annotated[str, typer.Option("--reason")],
 
 
 @switch_app.command("enable")
-def switch_enable(model: str, version: str, reason: Annotated[str, typer.Option("--reason")],
-                  requested_by: Annotated[str, typer.Option("--requested-by", help="Who asks, by id.")],
-                  approved_by: Annotated[str, typer.Option("--approved-by", help="The Guardian who approves, by id.")],
-                  evidence: Annotated[str, typer.Option("--evidence", help="Address of a gate run with verdict go.")],
-                  workspace: WorkspaceOption = None) -> int:
+def switch_enable(
+    model: str,
+    version: str,
+    reason: Annotated[str, typer.Option("--reason")],
+    requested_by: Annotated[str, typer.Option("--requested-by", help="Who asks, by id.")],
+    approved_by: Annotated[str, typer.Option("--approved-by", help="The Guardian who approves, by id.")],
+    evidence: Annotated[str, typer.Option("--evidence", help="Address of a gate run with verdict go.")],
+    workspace: WorkspaceOption = None,
+) -> int:
     """Switch a model back on: two people, one of them its Guardian, and a green gate."""
     from flows import switching
 
-    printing.say(out, switching.enable(Workspace.find(workspace), model, version, reason, requested_by, approved_by, evidence, datetime.now(UTC)))
+    printing.say(
+        out,
+        switching.enable(
+            Workspace.find(workspace), model, version, reason, requested_by, approved_by, evidence, datetime.now(UTC)
+        ),
+    )
     return 0
 
 

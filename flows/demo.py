@@ -23,7 +23,9 @@ def workspace_of(named: str | None) -> Workspace:
     for folder in (Path.cwd() / "data", Path(__file__).resolve().parents[1] / "data"):
         if (folder / FILE).is_file() and (folder / EXPECTED).is_file():
             return Workspace.open(folder)
-    raise UsageError("The demo fleet is not here.", "Run it from a clone of the repository, or name a workspace with --workspace.")
+    raise UsageError(
+        "The demo fleet is not here.", "Run it from a clone of the repository, or name a workspace with --workspace."
+    )
 
 
 def run(out: Console, err: Console, named: str | None) -> int:
@@ -31,13 +33,19 @@ def run(out: Console, err: Console, named: str | None) -> int:
     here = workspace_of(named)
     expected: dict[str, Any] = yaml.safe_load((here.root / EXPECTED).read_text(encoding="utf-8"))
     day, verdicts = expected["night"], expected["verdicts"]
-    out.print("Four real models, one night. Days are replayed: real tables on the demo's calendar (data/README.md).\n", markup=False)
+    out.print(
+        "Four real models, one night. Days are replayed: real tables on the demo's calendar (data/README.md).\n", markup=False
+    )
     from flows.cli import _night
 
     night = _night(here, day, None, quiet=False)
     printing.night(out, night)
     found = {i.identity: i.word for i in night.inspections}
-    wrong = [f"{identity}: expected {word}, found {found.get(identity, 'nothing')}" for identity, word in verdicts.items() if found.get(identity) != word]
+    wrong = [
+        f"{identity}: expected {word}, found {found.get(identity, 'nothing')}"
+        for identity, word in verdicts.items()
+        if found.get(identity) != word
+    ]
     out.print()
     from roadworthy.verify import verify
 

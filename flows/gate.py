@@ -68,7 +68,9 @@ def release_gate(model: str, version: str, workspace: str | None = None, day: da
     passport = here.passport(identity)
     chosen = day or newest_day(here.root, passport.batches.path, not_after=latest_due(here.settings, now))
     if chosen is None:
-        raise UsageError(f"{identity} has no batch to be judged on: '{passport.batches.path}' matches nothing.", "Score a batch with it first.")
+        raise UsageError(
+            f"{identity} has no batch to be judged on: '{passport.batches.path}' matches nothing.", "Score a batch with it first."
+        )
     check_day(chosen, here.settings, now)
     ledger = Ledger.open(here.state_url)
     registry = Registry(here, ledger)
@@ -80,7 +82,8 @@ def release_gate(model: str, version: str, workspace: str | None = None, day: da
     gated = Gated(identity, bundle, show.gate(here, ledger, bundle).link, _next(bundle))
     create_markdown_artifact(
         key="gate-" + "".join(c if c.isalnum() and c.isascii() else "-" for c in identity.lower()),
-        markdown=_markdown(gated), description=f"{identity}: {bundle.verdict.word}",
+        markdown=_markdown(gated),
+        description=f"{identity}: {bundle.verdict.word}",
     )
     name = bundle.verdict.word.capitalize()
     if bundle.verdict.word == "undecided":
@@ -95,7 +98,9 @@ def _move(registry: Registry, model: str, version: str, bundle: Bundle, now: dat
         to: ReleaseState = "awaiting-signatures" if bundle.verdict.word in ("go", "conditional") else "judged"
         if state != to:
             if state == "candidate" and to == "awaiting-signatures":
-                registry.move(model, version, "judged", actor="automation", because=bundle.verdict.reason, at=now, evidence=bundle.address)
+                registry.move(
+                    model, version, "judged", actor="automation", because=bundle.verdict.reason, at=now, evidence=bundle.address
+                )
             registry.move(model, version, to, actor="automation", because=bundle.verdict.reason, at=now, evidence=bundle.address)
 
 

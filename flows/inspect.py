@@ -58,7 +58,13 @@ class Inspected:
 
 
 def inspect(
-    workspace: Workspace, ledger: Ledger, identity: str, day: date, when: When, actor: str, now: datetime,
+    workspace: Workspace,
+    ledger: Ledger,
+    identity: str,
+    day: date,
+    when: When,
+    actor: str,
+    now: datetime,
     families: tuple[tuple[str, Measure], ...] = FAMILIES,
 ) -> Inspected:
     """Measure, judge and record one model version on one day.
@@ -89,11 +95,17 @@ def inspect(
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
-            "data": {t.role: t.digest or t.problem for t in (subject.reference, subject.batch, subject.labelled, subject.decided)},
+            "data": {
+                t.role: t.digest or t.problem for t in (subject.reference, subject.batch, subject.labelled, subject.decided)
+            },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "waivers": [w.as_dict() for w in waivers],
             "predecessor": before.body["evidence"] if before else None,
-            "day": day.isoformat(), "when": when, "code": code_digest(), "judge": JUDGE_VERSION, "seed": SEED,
+            "day": day.isoformat(),
+            "when": when,
+            "code": code_digest(),
+            "judge": JUDGE_VERSION,
+            "seed": SEED,
         }
         run_id = f"{when}-{digest_of(sealed)[:16]}"
         found = store.find(passport.model, passport.version, day, run_id)
@@ -105,18 +117,36 @@ def inspect(
         rules = policy.rules_for(passport.risk_tier, passport.task.kind, when)
         measurements, seconds = measure_all(subject, families)
         context = Context(
-            passport.risk_tier, passport.task.kind, when, day,
-            [{"id": w.id, "rule": w.rule, "over": w.over, "expires": w.expires.isoformat(), "by": w.granted_by} for w in waivers if w.honoured],
-            history, baselines(subject, rules, families), passport.glossary,
+            passport.risk_tier,
+            passport.task.kind,
+            when,
+            day,
+            [
+                {"id": w.id, "rule": w.rule, "over": w.over, "expires": w.expires.isoformat(), "by": w.granted_by}
+                for w in waivers
+                if w.honoured
+            ],
+            history,
+            baselines(subject, rules, families),
+            passport.glossary,
         )
         judged = judge(measurements, policy, context)
         run = _run(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
     inputs = {
-        "schema_version": 1, "context": context.as_dict(), "waivers": [w.as_dict() for w in waivers],
-        "predecessor": sealed["predecessor"], "as_of": run["as_of"], "people": _people(workspace, passport),
+        "schema_version": 1,
+        "context": context.as_dict(),
+        "waivers": [w.as_dict() for w in waivers],
+        "predecessor": sealed["predecessor"],
+        "as_of": run["as_of"],
+        "people": _people(workspace, passport),
     }
     files = bundle_files(
-        run=run, inputs=inputs, measurements=measurements, findings=judged.findings, verdict=judged.verdict, state=judged.state,
+        run=run,
+        inputs=inputs,
+        measurements=measurements,
+        findings=judged.findings,
+        verdict=judged.verdict,
+        state=judged.state,
         judge_version=JUDGE_VERSION,
     )
     address = store.write(passport.model, passport.version, day, run_id, files)
@@ -131,11 +161,22 @@ def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
     earlier = ledger.latest("run", model=run["model"], version=run["version"], day=run["day"], when=run["when"])
     supersedes = earlier.body["evidence"] if earlier and earlier.body["evidence"] != bundle.address else None
     ledger.append(
-        "run", actor,
-        {"run_id": run["run_id"], "model": run["model"], "version": run["version"], "day": run["day"], "when": run["when"],
-         "verdict": bundle.verdict.word, "evidence": bundle.address,
-         "path": f"model={run['model']}/version={run['version']}/date={run['day']}/run={run['run_id']}", "policy": run["policy"]["digest"], "supersedes": supersedes},
-        at=now, key=f"run:{run['model']}@{run['version']}:{run['day']}:{run['run_id']}",
+        "run",
+        actor,
+        {
+            "run_id": run["run_id"],
+            "model": run["model"],
+            "version": run["version"],
+            "day": run["day"],
+            "when": run["when"],
+            "verdict": bundle.verdict.word,
+            "evidence": bundle.address,
+            "path": f"model={run['model']}/version={run['version']}/date={run['day']}/run={run['run_id']}",
+            "policy": run["policy"]["digest"],
+            "supersedes": supersedes,
+        },
+        at=now,
+        key=f"run:{run['model']}@{run['version']}:{run['day']}:{run['run_id']}",
     )
 
 
@@ -157,30 +198,63 @@ def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
 
 
 def _run(
-    workspace: Workspace, passport: Passport, policy: Policy, subject: Subject, run_id: str, sealed: dict[str, Any], when: str, actor: str,
-    day: date, started: datetime, seconds: dict[str, float],
+    workspace: Workspace,
+    passport: Passport,
+    policy: Policy,
+    subject: Subject,
+    run_id: str,
+    sealed: dict[str, Any],
+    when: str,
+    actor: str,
+    day: date,
+    started: datetime,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     tables = (subject.reference, subject.batch, subject.labelled, subject.decided)
     return {
-        "schema_version": 1, "run_id": run_id, "when": when, "model": passport.model, "version": passport.version,
-        "day": day.isoformat(), "as_of": as_of(day, workspace.settings.time_zone).isoformat(),
-        "started_at": started.isoformat(), "finished_at": datetime.now(UTC).isoformat(), "actor": actor,
-        "workspace": {"name": workspace.settings.name, "note": workspace.settings.note, "time_zone": workspace.settings.time_zone},
-        "passport": passport.model_dump(mode="json"), "passport_digest": sealed["passport"],
-        "policy": {"name": policy.policy, "title": policy.title, "digest": policy.digest, "content": policy.model_dump(mode="json")},
-        "inputs_digests": subject.inputs, "sealed": sealed, "suite_digest": sealed["suite"],
+        "schema_version": 1,
+        "run_id": run_id,
+        "when": when,
+        "model": passport.model,
+        "version": passport.version,
+        "day": day.isoformat(),
+        "as_of": as_of(day, workspace.settings.time_zone).isoformat(),
+        "started_at": started.isoformat(),
+        "finished_at": datetime.now(UTC).isoformat(),
+        "actor": actor,
+        "workspace": {
+            "name": workspace.settings.name,
+            "note": workspace.settings.note,
+            "time_zone": workspace.settings.time_zone,
+        },
+        "passport": passport.model_dump(mode="json"),
+        "passport_digest": sealed["passport"],
+        "policy": {
+            "name": policy.policy,
+            "title": policy.title,
+            "digest": policy.digest,
+            "content": policy.model_dump(mode="json"),
+        },
+        "inputs_digests": subject.inputs,
+        "sealed": sealed,
+        "suite_digest": sealed["suite"],
         "code": {"version": __version__, "digest": code_digest(), "python": platform.python_version()},
-        "tools": {name: importlib.metadata.version(name) for name in TOOLS}, "seed": SEED,
-        "rows": {t.role: t.rows for t in tables}, "days": {t.role: _days(t) for t in tables},
-        "problems": {t.role: t.problem for t in tables if t.problem}, "timings": seconds,
+        "tools": {name: importlib.metadata.version(name) for name in TOOLS},
+        "seed": SEED,
+        "rows": {t.role: t.rows for t in tables},
+        "days": {t.role: _days(t) for t in tables},
+        "problems": {t.role: t.problem for t in tables if t.problem},
+        "timings": seconds,
     }
 
 
 def _days(table: Table) -> dict[str, Any]:
     window = table.window
     return {
-        "first": window.first.isoformat() if window else None, "last": window.last.isoformat() if window else None,
-        "found": len(table.days), "missing": [d.isoformat() for d in table.missing_days],
+        "first": window.first.isoformat() if window else None,
+        "last": window.last.isoformat() if window else None,
+        "found": len(table.days),
+        "missing": [d.isoformat() for d in table.missing_days],
     }
 
 
@@ -204,5 +278,9 @@ def code_digest() -> str:
     parts = []
     for package in ("roadworthy", "checks"):
         root = Path(str(resources.files(package)))
-        parts += [(f"{package}/{p.relative_to(root)}", digest_bytes(p.read_bytes())) for p in sorted(root.rglob("*")) if p.suffix in (".py", ".yaml")]
+        parts += [
+            (f"{package}/{p.relative_to(root)}", digest_bytes(p.read_bytes()))
+            for p in sorted(root.rglob("*"))
+            if p.suffix in (".py", ".yaml")
+        ]
     return digest_of(parts)

@@ -52,7 +52,9 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
 )
 
 
-def measure_all(subject: Subject, families: tuple[tuple[str, Measure], ...] = FAMILIES) -> tuple[list[Measurement], dict[str, float]]:
+def measure_all(
+    subject: Subject, families: tuple[tuple[str, Measure], ...] = FAMILIES
+) -> tuple[list[Measurement], dict[str, float]]:
     """Return every family's measurements and the seconds each took.
 
     A family that raises gives one ``error`` measurement for each of its metrics, so that every rule about it is
@@ -66,7 +68,9 @@ def measure_all(subject: Subject, families: tuple[tuple[str, Measure], ...] = FA
     return found, seconds
 
 
-def baselines(subject: Subject, rules: list[Rule], families: tuple[tuple[str, Measure], ...] = FAMILIES) -> dict[str, list[Measurement]]:
+def baselines(
+    subject: Subject, rules: list[Rule], families: tuple[tuple[str, Measure], ...] = FAMILIES
+) -> dict[str, list[Measurement]]:
     """Return what rules ``against: reference`` compare with: the same families, measured on the reference."""
     wanted = {catalogue()[rule.metric].family for rule in rules if rule.against == "reference"}
     if not wanted:
@@ -81,7 +85,7 @@ def _guarded(name: str, measure: Measure, subject: Subject) -> tuple[list[Measur
     started = time.perf_counter()
     try:
         made = [replace(m, inputs=m.inputs or subject.inputs) for m in measure(subject)]
-    except Exception as problem:  # noqa: BLE001 - whatever a check raises is "could not decide", never the end of the night
+    except Exception as problem:
         logging.getLogger(__name__).exception("family %s of %s could not be measured", name, subject.passport.id)
         reason = f"The {name.replace('_', ' ')} check could not finish ({type(problem).__name__}: {str(problem)[:200]})."
         made = [not_measured(metric.id, "error", reason) for metric in catalogue().values() if metric.family == name]

@@ -90,7 +90,14 @@ def _worth_a_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
     return isinstance(problem, OSError | StorageError)
 
 
-@task(name="inspect", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[1, 5], retry_condition_fn=_worth_a_retry, persist_result=False)
+@task(
+    name="inspect",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=[1, 5],
+    retry_condition_fn=_worth_a_retry,
+    persist_result=False,
+)
 def inspect_one(root: str, identity: str, day: date, acting: bool) -> State[Any]:
     """Inspect one model version; if its verdict is a stop and this night acts, stop it here and now."""
     try:
@@ -145,14 +152,26 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
     due, broken = _due(registry, model)
     newest = ledger.newest("night", 1)
     acting = acts(chosen, date.fromisoformat(newest[0].body["day"]) if newest else None, here.settings, now)
-    progress.info("Inspecting %d model version%s on %s.%s", len(due), "" if len(due) == 1 else "s", chosen,
-                  "" if acting else " A later night is recorded, so this one is recorded and does not act.")
-    futures = [inspect_one.with_options(task_run_name=identity).submit(str(here.root), identity, chosen, acting) for identity in due]
+    progress.info(
+        "Inspecting %d model version%s on %s.%s",
+        len(due),
+        "" if len(due) == 1 else "s",
+        chosen,
+        "" if acting else " A later night is recorded, so this one is recorded and does not act.",
+    )
+    futures = [
+        inspect_one.with_options(task_run_name=identity).submit(str(here.root), identity, chosen, acting) for identity in due
+    ]
     wait(futures)
     inspections = [_outcome(identity, future.state) for identity, future in zip(due, futures, strict=True)]
     inspections += [Inspection(identity, error=sentence) for identity, sentence in broken.items()]
-    ledger.append("night", "automation", {"day": chosen.isoformat(), "acting": acting, "models": len(inspections)}, at=now,
-                  key=f"night:{chosen}:{digest_of([[i.identity, i.word, i.inspected.bundle.address if i.inspected else i.error] for i in inspections])[:16]}")
+    ledger.append(
+        "night",
+        "automation",
+        {"day": chosen.isoformat(), "acting": acting, "models": len(inspections)},
+        at=now,
+        key=f"night:{chosen}:{digest_of([[i.identity, i.inspected.bundle.address if i.inspected else i.error] for i in inspections])[:16]}",
+    )
     _record_undecided(ledger, inspections, chosen, now)
     night = _show(here, ledger, chosen, inspections, acting)
     _artifacts(here, night)
@@ -188,8 +207,13 @@ def _record_undecided(ledger: Ledger, inspections: Sequence[Inspection], day: da
     for one in inspections:
         if one.inspected is None:
             model, _, version = one.identity.partition("@")
-            ledger.append("undecided", "automation", {"model": model, "version": version, "day": day.isoformat(), "reason": one.error},
-                          at=now, key=f"undecided:{one.identity}:{day}:{digest_of(one.error)[:16]}")
+            ledger.append(
+                "undecided",
+                "automation",
+                {"model": model, "version": version, "day": day.isoformat(), "reason": one.error},
+                at=now,
+                key=f"undecided:{one.identity}:{day}:{digest_of(one.error)[:16]}",
+            )
 
 
 def _show(workspace: Workspace, ledger: Ledger, day: date, inspections: Sequence[Inspection], acting: bool) -> Night:
@@ -207,8 +231,13 @@ def _show(workspace: Workspace, ledger: Ledger, day: date, inspections: Sequence
         finished.append(Inspection(one.identity, one.inspected, one.acted, one.error, link))
     report = ""
     try:
-        report = show.night(workspace, ledger, day.isoformat(), [i.inspected.bundle for i in finished if i.inspected],
-                            [(i.identity, i.error) for i in finished if i.inspected is None]).link
+        report = show.night(
+            workspace,
+            ledger,
+            day.isoformat(),
+            [i.inspected.bundle for i in finished if i.inspected],
+            [(i.identity, i.error) for i in finished if i.inspected is None],
+        ).link
     except (RoadworthyError, OSError) as problem:
         progress.warning("The night report could not be made: %s", problem)
     return Night(day, finished, acting, report)
@@ -225,8 +254,10 @@ def _artifacts(workspace: Workspace, night: Night) -> None:
 
     logger = get_run_logger()
     try:
-        rows = [{"model": i.identity, "verdict": i.word, "why": i.reason, "card": i.link} for i in
-                sorted(night.inspections, key=lambda i: WORST_FIRST.index(i.word))]
+        rows = [
+            {"model": i.identity, "verdict": i.word, "why": i.reason, "card": i.link}
+            for i in sorted(night.inspections, key=lambda i: WORST_FIRST.index(i.word))
+        ]
         create_table_artifact(key="night", table=rows, description=_summary(night))
         if night.report:
             create_link_artifact(key="night-report", link=night.report, link_text=f"Night report of {night.day}")

@@ -14,12 +14,26 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-STYLE = {"stop": "bold red", "no-go": "bold red", "breach": "bold yellow", "undecided": "bold magenta", "conditional": "bold yellow",
-         "watch": "bold cyan", "clear": "bold green", "go": "bold green"}
+STYLE = {
+    "stop": "bold red",
+    "no-go": "bold red",
+    "breach": "bold yellow",
+    "undecided": "bold magenta",
+    "conditional": "bold yellow",
+    "watch": "bold cyan",
+    "clear": "bold green",
+    "go": "bold green",
+}
 MARK = {"stop": "✕", "no-go": "✕", "breach": "▲", "conditional": "!", "undecided": "?", "watch": "!", "clear": "✓", "go": "✓"}
 MEANS = {
-    "stop": "taken off the road", "breach": "breaks a rule", "undecided": "could not be decided", "watch": "needs an eye", "clear": "nothing to do",
-    "go": "passes", "conditional": "passes with conditions", "no-go": "must not be released",
+    "stop": "taken off the road",
+    "breach": "breaks a rule",
+    "undecided": "could not be decided",
+    "watch": "needs an eye",
+    "clear": "nothing to do",
+    "go": "passes",
+    "conditional": "passes with conditions",
+    "no-go": "must not be released",
 }
 
 
@@ -86,11 +100,21 @@ def night(console: Console, found: Any) -> None:
 def night_as_dict(found: Any) -> dict[str, Any]:
     """Return a night as JSON values."""
     return {
-        "day": found.day.isoformat(), "verdict": found.word, "exit_code": found.exit_code, "acting": found.acting, "report": found.report,
+        "day": found.day.isoformat(),
+        "verdict": found.word,
+        "exit_code": found.exit_code,
+        "acting": found.acting,
+        "report": found.report,
         "models": [
-            {"model": i.identity, "verdict": i.word, "reason": i.reason, "stopped": i.acted.stopped, "card": i.link,
-             "evidence": i.inspected.bundle.address if i.inspected else None,
-             "findings": [f.as_dict() for f in i.inspected.bundle.findings] if i.inspected else []}
+            {
+                "model": i.identity,
+                "verdict": i.word,
+                "reason": i.reason,
+                "stopped": i.acted.stopped,
+                "card": i.link,
+                "evidence": i.inspected.bundle.address if i.inspected else None,
+                "findings": [f.as_dict() for f in i.inspected.bundle.findings] if i.inspected else [],
+            }
             for i in found.inspections
         ],
     }
@@ -99,7 +123,9 @@ def night_as_dict(found: Any) -> dict[str, Any]:
 def gate(console: Console, found: Any) -> None:
     """Print a gate: the word, why, the findings that are not a pass, and what is next."""
     verdict = found.bundle.verdict
-    console.print(Text(f"{MARK[verdict.word]} {verdict.word}", style=STYLE[verdict.word]), Text(f"{found.identity}: {MEANS[verdict.word]}."))
+    console.print(
+        Text(f"{MARK[verdict.word]} {verdict.word}", style=STYLE[verdict.word]), Text(f"{found.identity}: {MEANS[verdict.word]}.")
+    )
     say(console, verdict.reason)
     table = Table(show_lines=True, expand=True)
     for name in ("Status", "Rule", "Finding"):
@@ -117,13 +143,24 @@ def gate(console: Console, found: Any) -> None:
 
 def gate_as_dict(found: Any) -> dict[str, Any]:
     """Return a gate as JSON values."""
-    return {"model": found.identity, "verdict": found.bundle.verdict.as_dict(), "evidence": found.bundle.address, "exit_code": found.exit_code,
-            "report": found.link, "next": found.next, "findings": [f.as_dict() for f in found.bundle.findings]}
+    return {
+        "model": found.identity,
+        "verdict": found.bundle.verdict.as_dict(),
+        "evidence": found.bundle.address,
+        "exit_code": found.exit_code,
+        "report": found.link,
+        "next": found.next,
+        "findings": [f.as_dict() for f in found.bundle.findings],
+    }
 
 
 def verified(console: Console, report: Any) -> None:
     """Print what `verify` found."""
-    word = {"valid": ("VALID", "bold green"), "tampered": ("TAMPERED", "bold red"), "cannot_verify": ("CANNOT VERIFY", "bold magenta")}[report.state]
+    word = {
+        "valid": ("VALID", "bold green"),
+        "tampered": ("TAMPERED", "bold red"),
+        "cannot_verify": ("CANNOT VERIFY", "bold magenta"),
+    }[report.state]
     console.print(Text(word[0], style=word[1]))
     for line in report.lines:
         say(console, f"  {line}")
@@ -133,7 +170,9 @@ def doctor(console: Console, found: Sequence[Any]) -> None:
     """Print what is right and wrong with the machine."""
     for one in found:
         mark, style = ("✓", "green") if one.ok else ("✕", "bold red")
-        console.print(Text(f"{mark} {one.what}: ", style=style), Text(one.says + (f" {one.do}" if not one.ok and one.do else "")), sep="")
+        console.print(
+            Text(f"{mark} {one.what}: ", style=style), Text(one.says + (f" {one.do}" if not one.ok and one.do else "")), sep=""
+        )
     bad = sum(not f.ok for f in found)
     say(console, "This machine is fit to run." if not bad else f"{bad} thing{'s' if bad > 1 else ''} to mend.")
 
@@ -145,5 +184,10 @@ def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, ratio=1 if name == "Reason" else None)
     for row in rows:
         style = "bold red" if row["state"] not in ("active",) else "green"
-        table.add_row(Text(row["model"]), Text(row["version"]), Text(row["state"], style=style), *(Text(str(row.get(k) or "")) for k in ("since", "by", "reason")))
+        table.add_row(
+            Text(row["model"]),
+            Text(row["version"]),
+            Text(row["state"], style=style),
+            *(Text(str(row.get(k) or "")) for k in ("since", "by", "reason")),
+        )
     console.print(table)

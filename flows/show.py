@@ -34,7 +34,13 @@ def snapshot(workspace: Workspace, ledger: Ledger, model: str, version: str) -> 
     for entry in reversed(past):  # oldest first; a later run of the same day stands in its place
         newest[entry.body["day"]] = [entry.body["day"], entry.body["verdict"], entry.body["evidence"]]
     return {
-        "switch": {"state": decision.state, "reason": decision.reason, "since": decision.since, "by": decision.by, "scope": decision.scope},
+        "switch": {
+            "state": decision.state,
+            "reason": decision.reason,
+            "since": decision.since,
+            "by": decision.by,
+            "scope": decision.scope,
+        },
         "release": {"state": release.state, "since": release.since},
         "ledger": {"head": head, "entries": seq},
         "history": [newest[day] for day in sorted(newest)],

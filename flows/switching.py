@@ -21,7 +21,16 @@ def status(workspace: Workspace, model: str | None) -> list[dict[str, Any]]:
     for identity in identities:
         name, _, version = identity.partition("@")
         decision = switch.may_serve(name, version)
-        rows.append({"model": name, "version": version, "state": decision.state, "since": decision.since, "by": decision.by, "reason": decision.reason})
+        rows.append(
+            {
+                "model": name,
+                "version": version,
+                "state": decision.state,
+                "since": decision.since,
+                "by": decision.by,
+                "reason": decision.reason,
+            }
+        )
     return rows
 
 
@@ -31,9 +40,17 @@ def degrade(workspace: Workspace, model: str, version: str | None, reason: str, 
     return f"{model} is {done.state}." if done.changed else f"{model} was {done.state} already; nothing changed."
 
 
-def enable(workspace: Workspace, model: str, version: str, reason: str, requested_by: str, approved_by: str, evidence: str, now: datetime) -> str:
+def enable(
+    workspace: Workspace, model: str, version: str, reason: str, requested_by: str, approved_by: str, evidence: str, now: datetime
+) -> str:
     """Switch back on; returns the sentence to print."""
     Switch.open(workspace, Ledger.open(workspace.state_url)).enable(
-        model, version=version, requested_by=requested_by, approved_by=approved_by, evidence=evidence, reason=reason, at=now,
+        model,
+        version=version,
+        requested_by=requested_by,
+        approved_by=approved_by,
+        evidence=evidence,
+        reason=reason,
+        at=now,
     )
     return f"{model}@{version} is active again: asked by {requested_by}, approved by {approved_by}."

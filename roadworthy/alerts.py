@@ -44,9 +44,16 @@ class Delivery:
 
 def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, stopped: bool) -> list[Alert]:
     """Write the messages of one model's night: the plain sentence, the link, the command."""
-    head = {"stop": "taken off the road" if stopped else "must come off the road", "breach": "breaks a rule",
-            "undecided": "could not be judged", "watch": "needs an eye"}.get(verdict.word, verdict.word)
-    command = {"stop": f"roadworthy switch status {model}", "undecided": f"roadworthy nightly --date {day} --model {model.partition('@')[0]}"}.get(verdict.word, "")
+    head = {
+        "stop": "taken off the road" if stopped else "must come off the road",
+        "breach": "breaks a rule",
+        "undecided": "could not be judged",
+        "watch": "needs an eye",
+    }.get(verdict.word, verdict.word)
+    command = {
+        "stop": f"roadworthy switch status {model}",
+        "undecided": f"roadworthy nightly --date {day} --model {model.partition('@')[0]}",
+    }.get(verdict.word, "")
     lines = [verdict.reason, f"Card: {link}" if link else "", f"Command: {command}" if command else ""]
     body = "\n".join(line for line in lines if line)
     return [Alert(role, f"{title} ({model}) {head}, night of {day}", body) for role in CONCERNED[verdict.word]]
@@ -88,4 +95,8 @@ def _send(alert: Alert, reference: str, resolve: Callable[[str], str]) -> Delive
     if not channel.add(url):
         return Delivery(alert.role, "failed", f"What {reference} points at is not an Apprise address.")
     sent = channel.notify(title=alert.title, body=alert.body)
-    return Delivery(alert.role, "sent") if sent else Delivery(alert.role, "failed", f"The channel behind {reference} did not accept the message.")
+    return (
+        Delivery(alert.role, "sent")
+        if sent
+        else Delivery(alert.role, "failed", f"The channel behind {reference} did not accept the message.")
+    )

@@ -27,8 +27,10 @@ def latest_due(settings: Settings, now: datetime) -> date:
     --------
     >>> from datetime import timezone
     >>> s = Settings(schema_version=1, name="x", time_zone="UTC", due_by="06:00")
-    >>> latest_due(s, datetime(2026, 4, 10, 5, 59, tzinfo=timezone.utc)), latest_due(s, datetime(2026, 4, 10, 6, tzinfo=timezone.utc))
-    (datetime.date(2026, 4, 8), datetime.date(2026, 4, 9))
+    >>> latest_due(s, datetime(2026, 4, 10, 5, 59, tzinfo=timezone.utc))
+    datetime.date(2026, 4, 8)
+    >>> latest_due(s, datetime(2026, 4, 10, 6, tzinfo=timezone.utc))
+    datetime.date(2026, 4, 9)
     """
     local = now.astimezone(ZoneInfo(settings.time_zone))
     hour, minute = (int(x) for x in settings.due_by.split(":"))

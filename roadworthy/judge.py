@@ -84,8 +84,13 @@ class Context:
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` is the inverse."""
         return {
-            "tier": self.tier, "task": self.task, "when": self.when, "day": self.day.isoformat(),
-            "waivers": [dict(w) for w in self.waivers], "history": dict(self.history), "glossary": dict(self.glossary),
+            "tier": self.tier,
+            "task": self.task,
+            "when": self.when,
+            "day": self.day.isoformat(),
+            "waivers": [dict(w) for w in self.waivers],
+            "history": dict(self.history),
+            "glossary": dict(self.glossary),
             "baselines": {name: [m.as_dict() for m in found] for name, found in self.baselines.items()},
         }
 
@@ -93,8 +98,14 @@ class Context:
     def from_dict(cls, data: Mapping[str, Any]) -> Context:
         """Build a context from `as_dict`'s output."""
         return cls(
-            data["tier"], data["task"], data["when"], date.fromisoformat(data["day"]), data["waivers"], data["history"],
-            {name: [Measurement.from_dict(m) for m in found] for name, found in data["baselines"].items()}, data["glossary"],
+            data["tier"],
+            data["task"],
+            data["when"],
+            date.fromisoformat(data["day"]),
+            data["waivers"],
+            data["history"],
+            {name: [Measurement.from_dict(m) for m in found] for name, found in data["baselines"].items()},
+            data["glossary"],
         )
 
 
@@ -161,13 +172,21 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
         return Verdict(when, word, "No rule of the policy speaks about this model, so nothing was decided.", 3, counts)
     if when == "nightly":
         word, why = next(
-            ((word, found) for word, found in (("stop", severe), ("undecided", required_error), ("breach", failed), ("watch", warned + thin)) if found),
+            (
+                (word, found)
+                for word, found in (("stop", severe), ("undecided", required_error), ("breach", failed), ("watch", warned + thin))
+                if found
+            ),
             ("clear", []),
         )
         return Verdict(when, word, _reason(why, counts), NIGHT_EXIT[word], counts)
     undecided = required_error + [f for f in findings if f.status == "insufficient" and f.must_decide]
     word, why = next(
-        ((word, found) for word, found in (("undecided", undecided), ("no-go", severe + failed), ("conditional", warned + thin)) if found),
+        (
+            (word, found)
+            for word, found in (("undecided", undecided), ("no-go", severe + failed), ("conditional", warned + thin))
+            if found
+        ),
         ("go", []),
     )
     conditions = tuple(f.sentence for f in warned + thin) if word == "conditional" else ()
@@ -189,18 +208,35 @@ def _reason(why: Sequence[Finding], counts: Mapping[str, int]) -> str:
 
 
 def _apply(
-    rule: Rule, measurements: Sequence[Measurement], context: Context, nights: dict[str, list[list[Any]]], wealth: dict[str, dict[str, Any]]
+    rule: Rule,
+    measurements: Sequence[Measurement],
+    context: Context,
+    nights: dict[str, list[list[Any]]],
+    wealth: dict[str, dict[str, Any]],
 ) -> list[Finding]:
     matched = [
-        m for m in measurements
+        m
+        for m in measurements
         if rule.matches(m.metric, m.over) or (m.metric == rule.metric and m.status != "measured" and not m.over)
     ]
     if not matched:
         title = catalogue()[rule.metric].title
         text = f"{title}: nothing was measured, so the rule '{rule.id}' could not be decided."
         status: FindingStatus = "error" if rule.required else "insufficient"
-        return [Finding(rule.id, rule.metric, {}, status, text, rule.because, rule.limit, required=rule.required,
-                        must_decide=rule.must_decide, clauses=tuple(rule.clauses))]
+        return [
+            Finding(
+                rule.id,
+                rule.metric,
+                {},
+                status,
+                text,
+                rule.because,
+                rule.limit,
+                required=rule.required,
+                must_decide=rule.must_decide,
+                clauses=tuple(rule.clauses),
+            )
+        ]
     rejected = _benjamini_hochberg(matched, rule) if rule.test == "bh" else {}
     return [_decide(rule, m, context, nights, wealth, rejected.get(i)) for i, m in enumerate(matched)]
 
@@ -218,7 +254,11 @@ def _benjamini_hochberg(matched: Sequence[Measurement], rule: Rule) -> dict[int,
 
 
 def _decide(
-    rule: Rule, m: Measurement, context: Context, nights: dict[str, list[list[Any]]], wealth: dict[str, dict[str, Any]],
+    rule: Rule,
+    m: Measurement,
+    context: Context,
+    nights: dict[str, list[list[Any]]],
+    wealth: dict[str, dict[str, Any]],
     rejection: tuple[bool, float] | None,
 ) -> Finding:
     metric, required, note = catalogue()[rule.metric], rule.required, ""
@@ -254,8 +294,22 @@ def _decide(
     if note and (status in ("warn", "insufficient", "waived") or rule.test == "sequential"):
         text = f"{text} {note}"
     return Finding(
-        rule.id, rule.metric, dict(m.over), status, text, rule.because, rule.limit, m.value, m.low, m.high, m.n,
-        required, rule.must_decide, tuple(rule.clauses), note, details,
+        rule.id,
+        rule.metric,
+        dict(m.over),
+        status,
+        text,
+        rule.because,
+        rule.limit,
+        m.value,
+        m.low,
+        m.high,
+        m.n,
+        required,
+        rule.must_decide,
+        tuple(rule.clauses),
+        note,
+        details,
     )
 
 
@@ -264,7 +318,11 @@ def _against(rule: Rule, m: Measurement, context: Context) -> tuple[Measurement,
     if rule.against == "absolute":
         return m, ""
     base = next(
-        (b for b in context.baselines.get(rule.against, ()) if b.metric == m.metric and dict(b.over) == dict(m.over) and b.value is not None),
+        (
+            b
+            for b in context.baselines.get(rule.against, ())
+            if b.metric == m.metric and dict(b.over) == dict(m.over) and b.value is not None
+        ),
         None,
     )
     if base is None or base.value is None or m.value is None:
@@ -273,8 +331,17 @@ def _against(rule: Rule, m: Measurement, context: Context) -> tuple[Measurement,
     if m.low is not None and m.high is not None and base.low is not None and base.high is not None:
         low, high = m.low - base.high, m.high - base.low
     return Measurement(
-        m.metric, m.over, m.value - base.value, low, high, m.confidence, m.p_value, m.n, m.stats,
-        f"{m.method}; minus {rule.against} {base.value:.6g}", m.inputs,
+        m.metric,
+        m.over,
+        m.value - base.value,
+        low,
+        high,
+        m.confidence,
+        m.p_value,
+        m.n,
+        m.stats,
+        f"{m.method}; minus {rule.against} {base.value:.6g}",
+        m.inputs,
     ), ""
 
 
@@ -312,7 +379,11 @@ def _test(rule: Rule, m: Measurement, rejection: tuple[bool, float] | None) -> t
     needed = rows_that_would_decide(m, limit, m.stats.get("scale") == "log")
     if needed is None or m.n is None or needed <= m.n:
         return "warn", "The interval crosses the limit.", {}
-    return "warn", f"The interval crosses the limit; about {needed:,} rows of this kind would decide.", {"rows_that_would_decide": needed}
+    return (
+        "warn",
+        f"The interval crosses the limit; about {needed:,} rows of this kind would decide.",
+        {"rows_that_would_decide": needed},
+    )
 
 
 def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -> tuple[FindingStatus, str, dict[str, Any]]:
@@ -320,7 +391,9 @@ def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -
 
     The limit is part of the key: another limit is another hypothesis and starts without evidence.
     """
-    days = [LossDay(str(day), tuple((float(loss), int(count)) for loss, count in counts)) for day, counts in m.stats.get("days", ())]
+    days = [
+        LossDay(str(day), tuple((float(loss), int(count)) for loss, count in counts)) for day, counts in m.stats.get("days", ())
+    ]
     at_most = rule.parsed.at_most
     if at_most is None or rule.alpha is None:
         raise ValueError(f"rule {rule.id}: a sequential rule has an upper limit and alpha")
@@ -333,7 +406,11 @@ def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -
     if after.n == 0:
         return "insufficient", "No label has matured yet.", details
     if evidence >= needed:
-        return rule.breach, f"Evidence against the limit over {after.n:,} mature rows: {evidence:,.0f} to 1; {needed:,.0f} to 1 stops.", details
+        return (
+            rule.breach,
+            f"Evidence against the limit over {after.n:,} mature rows: {evidence:,.0f} to 1; {needed:,.0f} to 1 stops.",
+            details,
+        )
     return "pass", "", details
 
 
@@ -351,7 +428,7 @@ def _persisted(
     breached = status == rule.breach
     earlier = [night for night in context.history.get("persist", {}).get(key, []) if night[0] < today]
     nights[key] = ([*earlier, [today, breached]])[-REMEMBERED_NIGHTS:]
-    stood = sum(bool(b) for _, b in nights[key][-rule.persist.of:])
+    stood = sum(bool(b) for _, b in nights[key][-rule.persist.of :])
     if not breached or stood >= rule.persist.nights:
         return status, note
     return _LOWER[status], f"Seen on {stood} of the last {rule.persist.of} nights; it counts from {rule.persist.nights} on."

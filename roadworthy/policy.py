@@ -90,10 +90,11 @@ class Rule(Strict):
     limit: str = Field(description="What is good: '>= 0.80', '< 3' or 'between -0.1 and 0.1'.")
     test: Literal["exact", "interval", "bh", "sequential"] = Field(
         description="`exact`: the value decides; `interval`: the whole interval must; `bh`: p-values, corrected over all parts; "
-                    "`sequential`: all nights together, under one error bound.",
+        "`sequential`: all nights together, under one error bound.",
     )
     against: Literal["absolute", "reference", "champion", "previous"] = Field(
-        default="absolute", description="What the value is compared with.",
+        default="absolute",
+        description="What the value is compared with.",
     )
     alpha: float | None = Field(default=None, gt=0, lt=1, description="`bh`: the share of false alarms it may have.")
     min: Minimum = Minimum()
@@ -131,12 +132,16 @@ class Rule(Strict):
         wanted = known[self.metric].over
         if sorted(self.over) != sorted(wanted):
             shape = "{" + ", ".join(f"{key}: any" for key in wanted) + "}"
-            raise ValueError(f"rule '{self.id}': measurements of '{self.metric}' are over {shape}, but the rule says {dict(self.over)}.")
+            raise ValueError(
+                f"rule '{self.id}': measurements of '{self.metric}' are over {shape}, but the rule says {dict(self.over)}."
+            )
         if self.test in ("bh", "sequential") and self.alpha is None:
             raise ValueError(f"rule '{self.id}': the test '{self.test}' needs 'alpha', the share of false alarms it may have.")
         limit = Limit.parse(self.limit)
         if self.test == "sequential" and (limit.at_least is not None or limit.at_most is None or not 0 < limit.at_most < 1):
-            raise ValueError(f"rule '{self.id}': the test 'sequential' needs a limit such as '<= 0.24' on a loss between 0 and 1.")
+            raise ValueError(
+                f"rule '{self.id}': the test 'sequential' needs a limit such as '<= 0.24' on a loss between 0 and 1."
+            )
         return self
 
 

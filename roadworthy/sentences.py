@@ -99,13 +99,19 @@ def sentence(measurement: Measurement, rule: Rule, metric: Metric, word: Words) 
     said = describe(measurement, metric, word)
     if measurement.value is None:
         return said
-    compared = {"absolute": "", "reference": " against the reference", "champion": " against the live version",
-                "previous": " against the previous night"}[rule.against]
+    compared = {
+        "absolute": "",
+        "reference": " against the reference",
+        "champion": " against the live version",
+        "previous": " against the previous night",
+    }[rule.against]
     if metric.id == "data_quality.expectation":
         where = part(measurement.over, word)
         held = "holds" if rule.parsed.holds(measurement.value) else "does not hold"
         why = str(measurement.details.get("because") or "").strip()
-        return f"The data expectation '{where}' {held} on {measurement.n or 0:,} rows." + (f" {why}" if why and held != "holds" else "")
+        return f"The data expectation '{where}' {held} on {measurement.n or 0:,} rows." + (
+            f" {why}" if why and held != "holds" else ""
+        )
     return f"{said}; the limit{compared} is {limit_words(rule.parsed, metric.unit)}."
 
 

@@ -1,0 +1,170 @@
+"""Every rule of every policy of the demo fleet: a changed batch, sent through the night, makes it fail.
+
+A rule that no data can break is not a control. `test_no_rule_is_left_out` fails when a policy gains a rule that has no
+case here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from roadworthy.policy import read_policy
+from tests.acceptance.fleet import FLEET, Change, Edit, copy_fleet, run_night, same, unchanged
+
+NIGHT: date = yaml.safe_load((FLEET / "expected.yaml").read_text(encoding="utf-8"))["night"]
+QUIET = {"flights": NIGHT, "bikes": NIGHT - timedelta(days=60), "credit": NIGHT, "employment": NIGHT}
+SCORE = {"flights": "score", "bikes": "predicted_bikers", "credit": "score", "employment": "predicted_probability"}
+PREDICTION = {"flights": "predicted_late", "bikes": "predicted_bikers", "credit": "decision", "employment": "prediction"}
+LABEL = {"flights": "late15", "bikes": "bikers", "credit": "good_credit", "employment": "employed"}
+NUMBER = {"flights": "distance", "bikes": "windspeed", "credit": "credit_amount", "employment": "AGEP"}
+WORD = {"flights": "carrier", "bikes": "weathersit", "credit": "purpose", "employment": "MAR"}
+
+
+def put(column: str, values: Callable[[pd.DataFrame], object]) -> Change:
+    return lambda table: table.assign(**{column: values(table)})
+
+
+def blank(column: str, share: float) -> Change:
+    """Set a share of the cells to null, every n-th row so that no luck is involved."""
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        out = table.copy()
+        kept = np.arange(len(out)) % 100 >= share * 100
+        out[column] = out[column].astype("object").where(kept, None)
+        return out
+
+    return change
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to break one rule."""
+
+    model: str
+    change: Change = unchanged
+    change_reference: Change = unchanged
+    edit: Edit = same
+    nights: int = 1
+
+
+def unpin(text: str) -> str:
+    """Take the digest of the reference out of a passport, so that the reference may be changed."""
+    lines = text.splitlines(keepends=True)
+    start = next(i for i, line in enumerate(lines) if line.startswith("reference:"))
+    return "".join(
+        line for i, line in enumerate(lines) if not (i > start and line.strip().startswith("sha256:") and i < start + 4)
+    )
+
+
+def wrong(model: str, share: float) -> Change:
+    """Make a share of the decisions contradict the label, however good they were."""
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        flip = np.arange(len(table)) % 100 < share * 100
+        truth = table[LABEL[model]].fillna(0).astype(int)
+        return table.assign(**{PREDICTION[model]: np.where(flip, 1 - truth, truth)})
+
+    return change
+
+
+def case_of(rule: str, model: str) -> Case:
+    """Return the case for a rule on a model of the fleet."""
+    label, score, prediction, number, word = LABEL[model], SCORE[model], PREDICTION[model], NUMBER[model], WORD[model]
+    rng = np.random.default_rng(20261122)
+    cases: dict[str, Case] = {
+        "data-agreed": Case(model, lambda t: t.head(0) if model == "none" else t.assign(column_that_nobody_announced=1)),
+        "data-usual": Case(
+            model,
+            {
+                "bikes": put("temp", lambda t: t["temp"] + 5),
+                "credit": put("duration_in_month", lambda t: t["duration_in_month"] * 100),
+                "flights": put("distance", lambda t: t["distance"].astype("int32") * 100),
+                "employment": put("MAR", lambda _t: "9"),
+            }[model],
+        ),
+        "data-leak-absent": Case(model, put("known_later", lambda _t: 1), edit=lambda s: _leaks(s, "known_later")),
+        "data-leak-strength": Case(
+            model, change_reference=put(number, lambda t: t[label].fillna(0).astype("int32") * 1000), edit=unpin
+        ),
+        "drift-columns-missing": Case(model, lambda t: t.drop(columns=[number])),
+        "drift-columns-new": Case(model, put("column_that_nobody_announced", lambda _t: 1)),
+        "drift-types": Case(model, put(number, lambda t: t[number].astype(str) + " units")),
+        "drift-not-finite": Case(model, put({"flights": "temp", "bikes": "windspeed"}.get(model, score), lambda _t: np.inf)),
+        "drift-score": Case(model, put(score, lambda t: t[score] / 4 + (0 if model == "bikes" else 0.7))),
+        "drift-inputs": Case(model, put(number, lambda t: t[number] * 3 + 7), nights=2),
+        "drift-outcome": Case(model, put(label, lambda t: (np.arange(len(t)) % 20 > 0).astype(int))),
+        "drift-blanks": Case(model, blank(word, 0.5)),
+        "drift-categories-new": Case(model, put(word, lambda _t: "never seen")),
+        "drift-volume": Case(model, lambda t: pd.concat([t] * 5, ignore_index=True)),
+        "labels-arrive": Case(model, blank(label, 0.9)),
+        "predictions-usable": Case(model, lambda t: blank(score, 0.5)(blank(prediction, 0.5)(t))),
+        "forecast-good": Case(model, put(prediction, lambda t: t[label] + rng.normal(0, 1.2 * t[label].std(), len(t)))),
+        "forecast-of-use": Case(model, put(prediction, lambda t: t[label].mean() + 0 * t[label])),
+        "errors-few": Case(model, wrong(model, 0.6)),
+        "better-than-chance": Case(model, put(score, lambda t: 1 - t[score])),
+        "day-not-lost": Case(model, wrong(model, 0.95)),
+        "four-fifths": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
+        "gap-among-deserving": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
+        "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
+    }
+    return cases[rule]
+
+
+def _group(table: pd.DataFrame, model: str) -> pd.Series:
+    return table["sex"].eq("female") if model == "credit" else table["SEX"].astype(str).eq("2")
+
+
+def _leaks(text: str, column: str) -> str:
+    lines = [line for line in text.splitlines() if not line.startswith("leaks:")]
+    return "\n".join([*lines, f"leaks: [{column}]"]) + "\n"
+
+
+def _rules() -> list[tuple[str, str]]:
+    found = []
+    for path in sorted((FLEET / "policies").glob("*.yaml")):
+        found += [(path.stem, rule.id) for rule in read_policy(path).rules]
+    return found
+
+
+def _model_for(policy: str, rule: str) -> str:
+    """Return a model of the fleet on which the rule can speak; a policy is tried on other models too."""
+    tasks = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).tasks
+    if tasks == ["regression"]:
+        return "bikes"
+    own = {"minimal": "bikes", "limited": "flights", "high": "credit"}[policy]
+    return own if not tasks or "binary" not in tasks or own != "bikes" else "flights"
+
+
+@pytest.mark.parametrize(("policy", "rule"), _rules(), ids=str)
+def test_a_changed_batch_breaks_the_rule(tmp_path: Path, policy: str, rule: str) -> None:
+    model = _model_for(policy, rule)
+    case = case_of(rule, model)
+    wanted = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).breach
+    night = QUIET[model]
+
+    def statuses(root: Path, change: Change, change_reference: Change, edit: Edit) -> set[str]:
+        workspace = copy_fleet(
+            root,
+            model,
+            until=night,
+            change=change,
+            change_reference=change_reference,
+            only_last=rule == "drift-volume",
+            edit=lambda text: edit(text) + f"policy: {policy}\n",
+        )
+        for back in range(case.nights - 1, -1, -1):
+            found = run_night(workspace, night - timedelta(days=back))
+        return {f.status for f in found.bundle.findings if f.rule == rule}
+
+    assert wanted not in statuses(tmp_path / "as it is", unchanged, unchanged, same), (
+        "the rule is broken already, so breaking it proves nothing"
+    )
+    assert wanted in statuses(tmp_path / "changed", case.change, case.change_reference, case.edit)
