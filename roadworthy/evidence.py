@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import math
 import os
 import re
 import shutil
@@ -24,7 +23,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from roadworthy.canonical import canonical_json, digest_bytes
+from roadworthy.canonical import canonical_json, digest_bytes, plain
 from roadworthy.errors import StorageError, TamperedError
 from roadworthy.finding import Finding, Verdict
 from roadworthy.measurement import Measurement
@@ -328,37 +327,6 @@ def check_bundle(path: Path, expect: str | None = None) -> tuple[str, dict[str, 
     there = {f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()}
     problems += [f"{path / name} was added: the manifest does not list it." for name in sorted(there - set(listed) - {MANIFEST})]
     return address, contents, problems
-
-
-def plain(value: Any, where: str = "value") -> Any:
-    """Return `value` as JSON values: numbers of numpy become Python's, tuples become lists.
-
-    Examples
-    --------
-    >>> plain({"counts": (1, 2)})
-    {'counts': [1, 2]}
-
-    Raises
-    ------
-    ValueError
-        If something in it is not JSON or not finite.
-    """
-    if value is None or isinstance(value, bool | str | int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{where} holds {value}; a number that is not finite is not evidence")
-        return float(value)
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(f"{where} has the key {key!r}, which is not text")
-        return {key: plain(inner, where) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner, where) for inner in value]
-    if hasattr(value, "tolist"):  # numpy scalars and arrays, without importing numpy
-        return plain(value.tolist(), where)
-    raise ValueError(f"{where} holds a {type(value).__name__}, which is not JSON")
 
 
 def _json(value: Any, where: str) -> bytes:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from roadworthy.canonical import plain
+
 Status = Literal["measured", "not_applicable", "insufficient", "error"]
 STATUSES: tuple[Status, ...] = ("measured", "not_applicable", "insufficient", "error")
 
@@ -52,7 +54,8 @@ class Measurement:
     Raises
     ------
     ValueError
-        If a number is not finite, a status lacks its reason, or the interval does not make sense.
+        If a number is not finite or cannot be (a p-value of 2, a negative n), a mapping holds what JSON cannot keep, a
+        status lacks its reason, or the interval does not make sense.
 
     Examples
     --------
@@ -91,6 +94,14 @@ class Measurement:
             object.__setattr__(self, name, number)
         if self.n is not None:
             object.__setattr__(self, "n", int(self.n))
+        for name in ("over", "stats", "inputs", "details"):  # what evidence cannot keep must fail here, in the check that made it
+            object.__setattr__(self, name, plain(getattr(self, name), f"{self.metric}: {name}"))
+        if self.p_value is not None and not 0 <= self.p_value <= 1:
+            raise ValueError(f"{self.metric}: a p-value lies between 0 and 1, not at {self.p_value}")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise ValueError(f"{self.metric}: a confidence lies between 0 and 1, not at {self.confidence}")
+        if self.n is not None and self.n < 0:
+            raise ValueError(f"{self.metric}: there cannot be {self.n} rows")
         if self.status not in STATUSES:
             raise ValueError(f"{self.metric}: there is no status {self.status!r}")
         if self.status == "measured" and self.value is None:
