@@ -157,8 +157,8 @@ def _reference(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport) -
                 digest=table.digest,
                 broken=True,
                 problem=(
-                    f"The reference '{declared.path}' has digest {found[:12]}..., but the passport says {declared.sha256[:12]}...: "
-                    "it is not the accepted data."
+                    f"The reference '{declared.path}' has digest {found[:12]}..., "
+                    f"but the passport says {declared.sha256[:12]}...: it is not the accepted data."
                 ),
             )
     return table

@@ -150,7 +150,7 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
     registry = Registry(here, ledger)
     registry.adopt_all(now)
     due, broken = _due(registry, model)
-    newest = ledger.newest("night", 1)
+    newest = ledger.newest("night", 1, acting=True)
     acting = acts(chosen, date.fromisoformat(newest[0].body["day"]) if newest else None, here.settings, now)
     progress.info(
         "Inspecting %d model version%s on %s.%s",
@@ -170,7 +170,7 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
         "automation",
         {"day": chosen.isoformat(), "acting": acting, "models": len(inspections)},
         at=now,
-        key=f"night:{chosen}:{digest_of([[i.identity, i.inspected.bundle.address if i.inspected else i.error] for i in inspections])[:16]}",
+        key=f"night:{chosen}:{digest_of([_mark(i) for i in inspections])[:16]}",
     )
     _record_undecided(ledger, inspections, chosen, now)
     night = _show(here, ledger, chosen, inspections, acting)
@@ -191,6 +191,10 @@ def _due(registry: Registry, model: str | None) -> tuple[list[str], dict[str, st
     if not asked:
         raise UsageError(f"There is no live model '{model}'.", f"Live: {', '.join([*good, *broken]) or 'none'}.")
     return [i for i in good if i in asked], {i: p for i, p in broken.items() if i in asked}
+
+
+def _mark(one: Inspection) -> list[str]:
+    return [one.identity, one.inspected.bundle.address if one.inspected else one.error]
 
 
 def _outcome(identity: str, state: State[Any]) -> Inspection:

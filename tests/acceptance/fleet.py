@@ -52,11 +52,11 @@ def copy_fleet(
         shutil.copy(FLEET / name, root / name)
     for name in ("policies", "suites", f"artifacts/{model}"):
         if (FLEET / name).exists():
-            shutil.copytree(FLEET / name, root / name)
+            shutil.copytree(FLEET / name, root / name, dirs_exist_ok=True)
     (root / "models" / model).mkdir(parents=True)
     for passport in (FLEET / "models" / model).glob("*.yaml"):
         (root / "models" / model / passport.name).write_text(edit(passport.read_text(encoding="utf-8")), encoding="utf-8")
-    (root / "references").mkdir()
+    (root / "references").mkdir(exist_ok=True)
     if change_reference is unchanged:
         shutil.copy(FLEET / "references" / f"{model}.parquet", root / "references")
     else:
