@@ -283,7 +283,7 @@ class Passport(Strict):
     task: Task
     features: list[str] = Field(min_length=1, description="Columns the model reads.")
     protected: list[Protected] = Field(default_factory=list, description="Attributes by which people must not be treated worse.")
-    no_protected_because: str | None = Field(default=None, description="Why no protected attribute is declared.")
+    no_protected_because: str | None = Field(default=None, description="Why no protected attribute is declared; needed where none is.")
     why_this_definition: str = Field(default="", description="Why fairness is defined the way the policy judges it.")
     identifiers: list[Identifier] = Field(default_factory=list, description="Columns that name a person or a case.")
     quasi_identifiers: list[str] = Field(default_factory=list, description="Columns that together can point at one person.")
@@ -295,7 +295,7 @@ class Passport(Strict):
     windows: Windows = Windows()
     segments: list[str] = Field(default_factory=list, description="Columns whose values are looked at one by one.")
     artifact: Artifact | None = None
-    no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared.")
+    no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared; needed where none is.")
     recipe: Recipe | None = None
     telemetry: Telemetry | None = None
     inference_url: str | None = Field(default=None, description="Where the model answers requests.")
