@@ -59,6 +59,8 @@ def verdict_title(word: str, switch: str, release: str, conditions: int = 0) -> 
     title, kind = VERDICTS.get(word, (word, "none"))
     if word == "stop" and switch not in ("disabled", "quarantined"):
         title = "Stop: must not serve"
+    if word == "watch" and release != "live":
+        title = "Watch: a warning"
     if word == "conditional" and conditions:
         title = "Go, with one condition" if conditions == 1 else f"Go, with {conditions} conditions"
     if word == "go":

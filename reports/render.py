@@ -73,12 +73,13 @@ def environment() -> Environment:
     )
     made.filters.update(
         figure=_figure, span=_span, count=numbers.count, tidy=numbers.tidy, plural=lambda n, one, many=None: numbers.plural(n, one, many),
-        short=lambda text: text[:12], moment=_moment, confidence=_confidence, ends=_ends, before=_before, point=_point,
-        group_axis=_group_axis, first_evidence=_first_evidence, last_score=_last_score, of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
+        short=lambda text: text[:12], moment=_moment, ends=_ends, before=_before, point=_point,
+        group_axis=_group_axis, first_evidence=_first_evidence, last_score=_last_score,
+        has_interval=lambda rows: any(r.figure.low is not None for r in rows), of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
     )
     made.globals.update(
         status_of=lambda status: STATUS[status], headroom=_headroom, marks=_marks, group_marks=_group_marks, ticks=_ticks,
-        spark=_spark, place=charts.place,
+        spark=_spark, shared_domain=_shared_domain,
     )
     return made
 
@@ -125,10 +126,6 @@ def _figure(f: Figure | None, near: list[float] | None = None) -> str:
 
 def _span(f: Figure | None) -> str:
     return numbers.DASH if f is None else numbers.interval(f.low, f.high, f.unit)
-
-
-def _confidence(share: float | None) -> str:
-    return "" if share is None else numbers.figure(share, "share", 0.0, 1.0)
 
 
 def _moment(text: str) -> str:
@@ -194,3 +191,9 @@ def _first_evidence(card: Card) -> str:
 
 def _last_score(series: Series | None) -> str:
     return "not measured" if series is None else _point(series.points[-1], series)
+
+
+def _shared_domain(rows: list[Line]) -> tuple[float, float]:
+    """Return one range for all rows, from zero, so that they can be compared by eye."""
+    known = [v for r in rows for v in (r.figure.value, r.figure.high, *r.ends) if v is not None]
+    return (0.0, 1.06 * max(known)) if known and max(known) > 0 and min(known) >= 0 else charts.domain_of(known)

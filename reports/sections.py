@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEWEST_PEOPLE = 10
 SHOWN_PER_RULE = 12
-SHOWN_COLUMNS = 12
+SHOWN_COLUMNS = 8
 SHOWN_EXPECTATIONS = 40
 
 FAMILIES = {
@@ -62,6 +62,10 @@ class Source:
             canonical_json(m.over["group"]) for m in bundle.measurements
             if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and m.n < FEWEST_PEOPLE
         }
+        # The widest gap of an attribute may be the gap to such a group, and would tell its rate.
+        self.few_in = {
+            _attribute_name(m.over["group"]) for m in bundle.measurements if "group" in m.over and canonical_json(m.over["group"]) in self.few
+        }
 
     def word(self, column: str) -> str:
         """Return the passport's word for a column."""
@@ -74,8 +78,10 @@ class Source:
 
     def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
         """Say whether a number speaks of so few people that it could point at one of them."""
-        if not metric.startswith("fairness.") or "group" not in over:
+        if not metric.startswith("fairness."):
             return False
+        if "group" not in over:
+            return metric.endswith("_difference") and str(over.get("attribute")) in self.few_in
         return (n is not None and n < FEWEST_PEOPLE) or canonical_json(over["group"]) in self.few
 
     def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
@@ -99,7 +105,7 @@ class Source:
         metric = catalogue()[m.metric]
         found = self.findings(m.metric, m.over)
         absolute = [f for f in found if self.against.get(f.rule, "absolute") == "absolute"]
-        note = next((f.note for f in found if f.note and f.status != "pass"), "")
+        note = next((self.note(f) for f in found if f.note and f.status != "pass"), "")
         return Line(
             metric=m.metric, title=title or metric.title, part=part_words(m.over, self.word) if part is None else part,
             better=_BETTER[metric.direction], figure=self.figure(m),
@@ -107,6 +113,10 @@ class Source:
             ends=[end for f in absolute for end in _ends(f.limit)],
             status=worst(found), previous=self.previous(m), note=note,
         )
+
+    def note(self, finding: Finding) -> str:
+        """Return what changed a finding's status, without a number about too few people."""
+        return "Too few people to decide." if finding.note and self.hides(finding.metric, finding.over, finding.n) else finding.note
 
     def previous(self, m: Measurement) -> float | None:
         """Return the value of the night before, if the state carried one forward."""
@@ -175,7 +185,7 @@ def _check(source: Source, finding: Finding) -> Check:
     return Check(
         rule=finding.rule, metric=finding.metric, title=metric.title, part=part_words(finding.over, source.word), family=finding.family,
         status=finding.status, figure=source.figure(finding, unit, reason), limit=finding.limit,
-        limit_words=_limit_words(finding, metric, against), against=against, because=finding.because, note=finding.note, more=0,
+        limit_words=_limit_words(finding, metric, against), against=against, because=finding.because, note=source.note(finding), more=0,
         required=finding.required, evidence=source.evidence(finding.metric),
     )
 
@@ -224,11 +234,15 @@ def fairness(source: Source) -> list[Attribute]:
         rows = [_group(source, group, by_group[key], protected.get("reference")) for key, group in groups.get(name, {}).items()]
         rows.sort(key=lambda g: (g.ratio is None or g.ratio.value is None, g.ratio.value if g.ratio and g.ratio.value is not None else 0.0, g.name))
         found.append(Attribute(
-            name=name, title=source.word(str(protected.get("column", name))), reference=str(protected.get("reference", "")),
+            name=name, title=_upper(source.word(str(protected.get("column", name)))), reference=str(protected.get("reference", "")),
             note=str(protected.get("note", "")), groups=rows,
             lines=[source.line(m, part="") for m in by_attribute.get(name, [])],
         ))
     return found
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _attribute_name(group: Mapping[str, Any]) -> str:
@@ -249,7 +263,7 @@ def _group(source: Source, group: Mapping[str, Any], found: Mapping[str, Measure
         name=", ".join(str(v) for v in group.values()), reference=is_reference, hidden=canonical_json(group) in source.few,
         n=None if canonical_json(group) in source.few else n, rate=get("selection_rate"), ratio=get("selection_rate_ratio"),
         deserved=get("true_positive_rate_difference"), undeserved=get("false_positive_rate_difference"), outcome=get("base_rate"),
-        status=status, note=next((f.note for f in findings if f.note and f.status == status), ""),
+        status=status, note=next((source.note(f) for f in findings if f.note and f.status == status), ""),
     )
 
 
@@ -331,7 +345,7 @@ def quality(source: Source) -> Quality:
 
 def evidence(source: Source) -> list[Evidence]:
     """Return the items that the page's numbers can be read back from: one for each family, then the files of the bundle."""
-    digests: Mapping[str, str] = getattr(source.bundle, "manifest", None) or {}
+    digests = source.bundle.manifest
     tools = source.run.get("tools", {})
 
     def item(what: str, made_by: str, file: str, holds: str) -> Evidence:

@@ -43,13 +43,11 @@ def summary_of(counts: Mapping[str, int]) -> str:
 
 
 def decisive(source: Source) -> Finding | None:
-    """Return the finding that the verdict rests on: the worst, the required ones first; None if all pass."""
+    """Return the finding that the verdict names as its reason; else the worst, the required ones first; None if all pass."""
     told = [f for f in source.bundle.findings if f.status not in ("pass", "waived")]
-    weight = {"stop": "severe", "no-go": "severe", "undecided": "error", "breach": "fail"}.get(source.bundle.verdict.word)
-    first = [f for f in told if f.status == weight and f.required] or [f for f in told if f.status == weight]
-    if first:
-        return first[0]
-    return min(told, key=lambda f: (-ORDER.index(f.status), not f.required), default=None)
+    said = source.bundle.verdict.reason
+    named = next((f for f in told if said.startswith(f.sentence)), None)
+    return named or min(told, key=lambda f: (-ORDER.index(f.status), not f.required), default=None)
 
 
 def masked(source: Source, text: str) -> str:

@@ -18,7 +18,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -73,6 +73,8 @@ class Bundle:
         The version of the judge that gave the verdict.
     attachments : tuple of str
         Names; `attachment` reads one.
+    manifest : mapping of str to str
+        SHA-256 of each file by its name.
     """
 
     address: str
@@ -85,6 +87,7 @@ class Bundle:
     state: dict[str, Any]
     judge_version: str
     attachments: tuple[str, ...] = ()
+    manifest: Mapping[str, str] = field(default_factory=dict)
 
     def attachment(self, name: str) -> bytes:
         """Return the bytes of an attachment, checked against the manifest again."""
@@ -297,6 +300,7 @@ def read_bundle(path: Path, expect: str | None = None) -> Bundle:
             findings=[Finding.from_dict(f) for f in json.loads(contents["findings.json"])["findings"]],
             verdict=Verdict.from_dict(verdict), state=state, judge_version=judge_version,
             attachments=tuple(n.removeprefix(f"{ATTACHMENTS}/") for n in sorted(contents) if n.startswith(f"{ATTACHMENTS}/")),
+            manifest={name: digest_bytes(data) for name, data in contents.items()},
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise StorageError(
