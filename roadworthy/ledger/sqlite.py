@@ -94,7 +94,14 @@ def _connect(path: Path, wait: float, read_only: bool) -> sqlite3.Connection:
 
 def _open(uri: str, wait: float) -> sqlite3.Connection:
     # isolation_level None: transactions are begun and ended by name, never guessed by the driver.
-    return sqlite3.connect(uri, timeout=wait, isolation_level=None, check_same_thread=False, uri=True)
+    con = sqlite3.connect(uri, timeout=wait, isolation_level=None, check_same_thread=False, uri=True)
+    con.text_factory = _text
+    return con
+
+
+def _text(raw: bytes) -> str:
+    """Decode a cell; one that was changed into no text at all must still be read to be named."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _to_wal(con: sqlite3.Connection, wait: float) -> None:
