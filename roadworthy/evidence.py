@@ -31,8 +31,8 @@ from roadworthy.measurement import Measurement
 SCHEMA_VERSION = 1
 MANIFEST = "MANIFEST"
 ATTACHMENTS = "attachments"
-_PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")
-_LINE = re.compile(r"^([0-9a-f]{64})  (\S+)$")
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 _JSON_COLUMNS = ("over", "stats", "inputs", "details")
 
 
@@ -118,14 +118,14 @@ class EvidenceStore:
         """Return the place of a run's bundle inside the store."""
         day = date.fromisoformat(str(day)).isoformat()
         for name, value in (("model", model), ("version", version), ("run", run_id)):
-            if not _PART.match(value):
+            if not _PART.fullmatch(value):
                 raise ValueError(f"{value!r} cannot be a {name} in the name of a folder")
         return f"model={model}/version={version}/date={day}/run={run_id}"
 
     def path_of(self, relative: str) -> Path:
         """Return the folder of a bundle from the place that the ledger names; it cannot lie outside the store."""
         parts = PurePosixPath(relative).parts
-        fine = len(parts) == 4 and all(_PART.match(p.partition("=")[2]) for p in parts)
+        fine = len(parts) == 4 and all(_PART.fullmatch(p.partition("=")[2]) for p in parts)
         if not fine or [p.partition("=")[0] for p in parts] != ["model", "version", "date", "run"]:
             raise StorageError(f"{relative!r} is not the place of a bundle.", "It reads model=../version=../date=../run=..")
         return self.folder.joinpath(*parts)
@@ -351,14 +351,14 @@ def _schema() -> Any:
 
 def _check_name(name: str) -> None:
     parts = PurePosixPath(name).parts
-    if name == MANIFEST or not 1 <= len(parts) <= 4 or "/".join(parts) != name or not all(_PART.match(p) for p in parts):
+    if name == MANIFEST or not 1 <= len(parts) <= 4 or "/".join(parts) != name or not all(_PART.fullmatch(p) for p in parts):
         raise ValueError(f"{name!r} cannot be the name of a file in a bundle")
 
 
 def _parse_manifest(manifest: bytes, path: Path) -> dict[str, str]:
     listed: dict[str, str] = {}
     for line in manifest.decode("utf-8", "replace").splitlines():
-        found = _LINE.match(line)
+        found = _LINE.fullmatch(line)
         try:
             if found is None:
                 raise ValueError(line)

@@ -20,7 +20,7 @@ from roadworthy.errors import TamperedError
 SCHEMA_VERSION = 1
 GENESIS = "0" * 64
 MAX_BODY = 64 * 1024
-_KIND = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _SAFE_INTEGER = 2**53 - 1
 
 TRIGGERS = {
@@ -125,7 +125,7 @@ def seal(seq: int, prev: str, *, kind: str, actor: str, body: Mapping[str, Any],
     ValueError
         If the body holds a float, a number that JSON readers round, a value that is not JSON, or is larger than 64 KB.
     """
-    if not _KIND.match(kind):
+    if not _KIND.fullmatch(kind):
         raise ValueError(f"{kind!r} cannot be a kind of entry: use small letters, digits and '-'")
     if not actor:
         raise ValueError("an entry needs an actor")

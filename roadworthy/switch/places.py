@@ -12,7 +12,7 @@ from pathlib import Path
 FILE = "roadworthy.yaml"
 FOLDER = Path(".roadworthy") / "switch"
 _DEFAULT_STATE = "sqlite:///.roadworthy/state.sqlite"
-_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Places:
 def models(root: Path) -> list[str]:
     """Return the models that have a folder in the workspace."""
     folder = root / "models"
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and _NAME.match(p.name)) if folder.is_dir() else []
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and _NAME.fullmatch(p.name)) if folder.is_dir() else []
 
 
 def versions(root: Path, model: str) -> list[str]:
     """Return the versions of a model that have a passport file."""
-    if not _NAME.match(model):
+    if not _NAME.fullmatch(model):
         return []
     return sorted(p.stem for p in (root / "models" / model).glob("*.yaml"))
 
