@@ -143,6 +143,11 @@ def on_reference(subject: Subject) -> Subject:
     return replace(subject, batch=table, labelled=table, decided=table)
 
 
+def one_day(subject: Subject, day: date) -> Table:
+    """Return the rows of one day, with the labels that have come, as a table of their own."""
+    return _days(subject.con, subject.root, subject.passport, "day", Window(day, day))
+
+
 def _reference(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport) -> Table:
     declared = passport.reference
     table = _view(con, "reference", root, [(None, p) for p in files_of(root, declared.path)], passport)
@@ -193,16 +198,18 @@ def _view(
     if not files:
         return Table(role, window=window, missing_days=missing, problem="There are no files.")
     try:
-        digest = digest_of([[str(path.relative_to(root)), digest_file(path)] for path in files])
+        later = _label_files(root, passport, days) if role != "reference" else []
+        digest = digest_of([[str(path.relative_to(root)), digest_file(path)] for path in (*files, *later)])
         listed = ", ".join(literal(_unglobbed(path)) for path in files)
         name = quote(role)
         scan = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
-        late = _late_labels(con, root, passport, days) if role != "reference" else ""
-        if late:
+        if later:
             key, label = quote(passport.batches.key or ""), quote(passport.task.label)
+            names = [str(row[0]).lower() for row in con.execute(f"describe select * from {scan}").fetchall()]
+            kept = f"b.* exclude ({label})" if passport.task.label.lower() in names else "b.*"
             con.execute(
                 f"create or replace view {name} as "
-                f"select b.* exclude ({label}), l.{label} from {scan} b left join ({late}) l using ({key})"
+                f"select {kept}, l.{label} from {scan} b left join ({_late_labels(passport, later)}) l using ({key})"
             )
         else:
             con.execute(f"create or replace view {name} as select * from {scan}")
@@ -228,13 +235,14 @@ def _view(
     )
 
 
-def _late_labels(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport, days: tuple[date, ...]) -> str:
-    """Return a query for labels that came after their batch, the newest per key, or nothing if none are declared."""
-    if passport.batches.labels is None:
-        return ""
-    files = [path for day in days for path in files_of(root, passport.batches.labels, day)]
-    if not files:
-        return ""
+def _label_files(root: Path, passport: Passport, days: tuple[date, ...]) -> list[Path]:
+    """Return the files of labels that came after these days' batches; none if the passport declares none."""
+    declared = passport.batches.labels
+    return [] if declared is None else [path for day in days for path in files_of(root, declared, day)]
+
+
+def _late_labels(passport: Passport, files: list[Path]) -> str:
+    """Return a query for labels that came after their batch, the newest per key."""
     listed = ", ".join(literal(_unglobbed(path)) for path in files)
     key, label = quote(passport.batches.key or ""), quote(passport.task.label)
     return (
