@@ -125,7 +125,9 @@ def _night(here: Workspace, day: date | None, model: str | None, quiet: bool) ->
     with printing.progress(err, quiet) as say:
         say("Loading Prefect and the checks")
         from flows import nightly as flow
+        from flows.measuring import warm
 
+        warm()
         say("Starting Prefect (up to 20 s when no server is running)")
         return flow.main(here, day, model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -50,6 +51,21 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("performance", _performance),
     ("fairness", _fairness),
 )
+
+
+def warm() -> threading.Thread:
+    """Import what the families need, in the background, while a server elsewhere starts."""
+
+    def load() -> None:
+        for name in ("great_expectations", "fairlearn.metrics", "scipy.stats", "pyarrow.parquet", "apprise", "jinja2"):
+            try:
+                importlib.import_module(name)
+            except ImportError:  # the family that needs it will say so in its measurement
+                logging.getLogger(__name__).warning("%s could not be imported", name)
+
+    thread = threading.Thread(target=load, name="warm", daemon=True)
+    thread.start()
+    return thread
 
 
 def measure_all(
