@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 JUDGE_VERSION = "1"
 REMEMBERED_NIGHTS = 30
 REMEMBERED_SERIES = 400
+FORGOTTEN_AFTER_DAYS = 366  # a breach that has not been looked at again for a year says nothing about tonight
+ROUNDING = 1e-9  # how far a sum of floating-point numbers may stray over the edge of its metric's range
 
 NIGHT_EXIT = {"stop": 2, "undecided": 3, "breach": 1, "watch": 0, "clear": 0}
 GATE_EXIT = {"undecided": 3, "no-go": 1, "conditional": 2, "go": 4}
@@ -131,21 +133,20 @@ def judge(measurements: Sequence[Measurement], policy: Policy, context: Context)
     -------
     Judgement
         A finding for each rule and measurement, at least one for each rule; the verdict; and the state that
-        tomorrow's judgement starts from.
+        tomorrow's judgement starts from. The order of the measurements, and one given twice, change nothing.
     """
+    by_content = {canonical_json(m.as_dict()): m for m in measurements}
+    measurements = [by_content[content] for content in sorted(by_content)]
     findings: list[Finding] = []
     nights: dict[str, list[list[Any]]] = {}
     wealth: dict[str, dict[str, Any]] = dict(context.history.get("wealth", {}))
     for rule in policy.rules_for(context.tier, context.task, context.when):
         findings += _apply(rule, measurements, context, nights, wealth)
-    today = context.day.isoformat()
-    for key, earlier in context.history.get("persist", {}).items():  # a night without a decision forgets nothing
-        nights.setdefault(key, [night for night in earlier if night[0] < today])
     findings.sort(key=lambda f: (-ORDER.index(f.status), f.rule, canonical_json(f.over)))
     state = {
         "schema_version": 1,
-        "day": today,
-        "persist": nights,
+        "day": context.day.isoformat(),
+        "persist": _remembered(nights, context),
         "wealth": wealth,
         "points": _points(measurements, findings, context),
     }
@@ -158,39 +159,29 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
     Notes
     -----
     Night: any severe is ``stop``; any required error ``undecided``; any fail ``breach``; any warn or required
-    insufficient ``watch``; else ``clear``. Gate: any required error, or a ``must_decide`` rule without enough data,
+    insufficient ``watch``; else ``clear``. Gate: any required error, or a ``must_decide`` rule that was not decided,
     is ``undecided``; any fail or severe ``no-go``; any warn or required insufficient ``conditional``; else ``go``.
+    Where nothing was decided, because nothing applies or all that could not be measured is not required, the word is
+    ``undecided`` and not the best one: missing is never passing.
     """
     counts: dict[str, int] = {status: sum(f.status == status for f in findings) for status in ORDER}
+    if not findings:
+        return Verdict(when, "undecided", "No rule of the policy speaks about this model, so nothing was decided.", 3, counts)
     required_error = [f for f in findings if f.status == "error" and f.required]
-    thin = [f for f in findings if f.status == "insufficient" and f.required]
+    undecided = required_error + [f for f in findings if f.status == "error" and f.must_decide and not f.required]
+    undecided += [f for f in findings if f.status == "insufficient" and f.must_decide]
     severe = [f for f in findings if f.status == "severe"]
     failed = [f for f in findings if f.status == "fail"]
-    warned = [f for f in findings if f.status == "warn"]
-    if not findings:
-        word = "undecided"
-        return Verdict(when, word, "No rule of the policy speaks about this model, so nothing was decided.", 3, counts)
-    if when == "nightly":
-        word, why = next(
-            (
-                (word, found)
-                for word, found in (("stop", severe), ("undecided", required_error), ("breach", failed), ("watch", warned + thin))
-                if found
-            ),
-            ("clear", []),
-        )
-        return Verdict(when, word, _reason(why, counts), NIGHT_EXIT[word], counts)
-    undecided = required_error + [f for f in findings if f.status == "insufficient" and f.must_decide]
-    word, why = next(
-        (
-            (word, found)
-            for word, found in (("undecided", undecided), ("no-go", severe + failed), ("conditional", warned + thin))
-            if found
-        ),
-        ("go", []),
-    )
-    conditions = tuple(f.sentence for f in warned + thin) if word == "conditional" else ()
-    return Verdict(when, word, _reason(why, counts), GATE_EXIT[word], counts, conditions)
+    to_watch = [f for f in findings if f.status == "warn"] + [f for f in findings if f.status == "insufficient" and f.required]
+    night = (("stop", severe), ("undecided", required_error), ("breach", failed), ("watch", to_watch))
+    gate = (("undecided", undecided), ("no-go", severe + failed), ("conditional", to_watch))
+    best = "clear" if when == "nightly" else "go"
+    word, why = next(((word, why) for word, why in (night if when == "nightly" else gate) if why), (best, []))
+    reason = _reason(why, counts)
+    if word == best and not counts["pass"] + counts["waived"]:
+        word, reason = "undecided", f"Nothing could be decided: of {len(findings)} findings none passes."
+    conditions = tuple(f.sentence for f in why) if word == "conditional" else ()
+    return Verdict(when, word, reason, (NIGHT_EXIT if when == "nightly" else GATE_EXIT)[word], counts, conditions)
 
 
 def rejudge(bundle: Bundle) -> Judgement:
@@ -203,8 +194,12 @@ def _reason(why: Sequence[Finding], counts: Mapping[str, int]) -> str:
     if why:
         more = len(why) - 1
         return why[0].sentence + (f" {more} more finding{'s' if more > 1 else ''} of that weight." if more else "")
-    told = sum(n for status, n in counts.items() if status in ("pass", "waived"))
-    return f"All {told} findings pass." + (f" {counts['waived']} of them by a waiver." if counts["waived"] else "")
+    told, silent = counts["pass"] + counts["waived"], counts["error"] + counts["insufficient"]
+    text = "The only finding passes" if told == 1 else f"All {told} findings pass"
+    if silent:
+        verb = "passes" if told == 1 else "pass"
+        text = f"{told} of {told + silent} findings {verb}; {silent} that need not be decided could not be"
+    return f"{text}." + (f" {counts['waived']} of them by a waiver." if counts["waived"] else "")
 
 
 def _apply(
@@ -241,9 +236,19 @@ def _apply(
     return [_decide(rule, m, context, nights, wealth, rejected.get(i)) for i, m in enumerate(matched)]
 
 
+def _possible(m: Measurement) -> bool:
+    """Say whether the value lies in its metric's range; one that does not is a defect of the check, not a fact."""
+    low, high = catalogue()[m.metric].range
+    return m.value is not None and (low is None or m.value >= low - ROUNDING) and (high is None or m.value <= high + ROUNDING)
+
+
 def _benjamini_hochberg(matched: Sequence[Measurement], rule: Rule) -> dict[int, tuple[bool, float]]:
-    """Return for each measured index whether it is rejected, and its adjusted p-value."""
-    tested = sorted((m.p_value, i) for i, m in enumerate(matched) if m.status == "measured" and m.p_value is not None)
+    """Return for each index that can be tested whether it is rejected, and its adjusted p-value."""
+    tested = sorted(
+        (m.p_value, i)
+        for i, m in enumerate(matched)
+        if m.status == "measured" and m.p_value is not None and _possible(m) and not _too_few(rule, m)
+    )
     found: dict[int, tuple[bool, float]] = {}
     adjusted = 1.0
     for rank in range(len(tested), 0, -1):
@@ -263,6 +268,7 @@ def _decide(
 ) -> Finding:
     metric, required, note = catalogue()[rule.metric], rule.required, ""
     details: dict[str, Any] = {}
+    breached = False
     status: FindingStatus
     if m.status == "error":
         status = "error"
@@ -271,6 +277,8 @@ def _decide(
     elif m.status == "not_applicable":
         # It cannot pass, because nothing was measured; it does not weigh either, unless the policy says it must be decided.
         status, required, note = "insufficient", rule.must_decide, "Does not apply to this model."
+    elif not _possible(m):
+        status, note = "error", f"The check gave {m.value:.6g}, which this metric cannot be; its range is {metric.range}."
     else:
         m, trouble = _against(rule, m, context)
         if trouble:
@@ -278,12 +286,12 @@ def _decide(
         elif short := _too_few(rule, m):
             status, note = "insufficient", short
         elif rule.test == "sequential":
-            status, note, details = _sequential(rule, m, wealth)
+            status, note, details, breached = _sequential(rule, m, wealth)
         else:
-            status, note, details = _test(rule, m, rejection)
+            status, note, details, breached = _test(rule, m, rejection)
     raw = status
     if status in ("pass", "warn", "fail", "severe") and rule.persist is not None:
-        status, note = _persisted(rule, m, context, nights, status, note)
+        status, note = _persisted(rule, m, context, nights, _Outcome(status, note, details, breached))
     waiver = next((w for w in context.waivers if w["rule"] == rule.id and (w.get("over") is None or w["over"] == m.over)), None)
     if waiver is not None and status in ("warn", "fail", "severe"):
         note = f"Waived by {waiver['by']} until {waiver['expires']} ({waiver['id']})."
@@ -291,7 +299,7 @@ def _decide(
     if raw != status:
         details["before"] = raw
     text = sentence(m, rule, metric, context.word)
-    if note and (status in ("warn", "insufficient", "waived") or rule.test == "sequential"):
+    if note and (status in ("warn", "insufficient", "waived", "error") or rule.test == "sequential"):
         text = f"{text} {note}"
     return Finding(
         rule.id,
@@ -339,7 +347,7 @@ def _against(rule: Rule, m: Measurement, context: Context) -> tuple[Measurement,
         m.confidence,
         m.p_value,
         m.n,
-        m.stats,
+        {name: value for name, value in m.stats.items() if name != "scale"},  # a difference of two ratios has no logarithm
         f"{m.method}; minus {rule.against} {base.value:.6g}",
         m.inputs,
     ), ""
@@ -351,67 +359,74 @@ def _too_few(rule: Rule, m: Measurement) -> str:
     words = {"n": "rows", "positives": "cases with the outcome or decision", "negatives": "cases without it"}
     for name, least in (("n", wants.n), ("positives", wants.positives), ("negatives", wants.negatives)):
         got = have[name]
-        if least and (got is None or got < least):
-            return f"Too few {words[name]} to decide: {0 if got is None else int(got):,} of {least:,} needed."
+        counted = got if isinstance(got, int | float) else 0
+        if counted < least:
+            return f"Too few {words[name]} to decide: {int(counted):,} of {least:,} needed."
     return ""
 
 
-def _test(rule: Rule, m: Measurement, rejection: tuple[bool, float] | None) -> tuple[FindingStatus, str, dict[str, Any]]:
+class _Outcome(NamedTuple):
+    """What a test says; `breached` tells a breach of weight ``warn`` from an interval that merely crosses the limit."""
+
+    status: FindingStatus
+    note: str
+    details: dict[str, Any]
+    breached: bool = False
+
+
+def _test(rule: Rule, m: Measurement, rejection: tuple[bool, float] | None) -> _Outcome:
     limit = rule.parsed
     value = m.value
     if value is None:
         raise ValueError("a measured measurement has a value")
     if rule.test == "exact":
-        return ("pass" if limit.holds(value) else rule.breach), "", {}
+        return _held(rule, limit.holds(value))
     if rule.test == "bh":
         if rejection is None:
-            return "error", "The check gave no p-value for a rule that needs one.", {}
+            return _Outcome("error", "The check gave no p-value for a rule that needs one.", {})
         flagged, adjusted = rejection
-        return (rule.breach if flagged and not limit.holds(value) else "pass"), "", {"adjusted_p": adjusted}
+        return _held(rule, limit.holds(value) or not flagged, adjusted_p=adjusted)
     if m.low is None or m.high is None:
-        return "error", "The check gave no interval for a rule that needs one.", {}
+        return _Outcome("error", "The check gave no interval for a rule that needs one.", {})
     if limit.holds(m.low) and limit.holds(m.high):
-        return "pass", "", {}
-    below = limit.at_least is not None and m.high < limit.at_least
-    above = limit.at_most is not None and m.low > limit.at_most
-    if below or above:
-        return rule.breach, "", {}
+        return _held(rule, True)
+    if limit.excludes(m.low, m.high):
+        return _held(rule, False)
     needed = rows_that_would_decide(m, limit, m.stats.get("scale") == "log")
     if needed is None or m.n is None or needed <= m.n:
-        return "warn", "The interval crosses the limit.", {}
-    return (
-        "warn",
-        f"The interval crosses the limit; about {needed:,} rows of this kind would decide.",
-        {"rows_that_would_decide": needed},
-    )
+        return _Outcome("warn", "The interval crosses the limit.", {})
+    note = f"The interval crosses the limit; about {needed:,} rows of this kind would decide."
+    return _Outcome("warn", note, {"rows_that_would_decide": needed})
 
 
-def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -> tuple[FindingStatus, str, dict[str, Any]]:
+def _held(rule: Rule, holds: bool, **details: Any) -> _Outcome:
+    return _Outcome("pass" if holds else rule.breach, "", details, not holds)
+
+
+def _sequential(rule: Rule, m: Measurement, wealth: dict[str, dict[str, Any]]) -> _Outcome:
     """Let newly matured days enter the test and say whether the evidence against the limit is enough.
 
     The limit is part of the key: another limit is another hypothesis and starts without evidence.
     """
-    days = [
-        LossDay(str(day), tuple((float(loss), int(count)) for loss, count in counts)) for day, counts in m.stats.get("days", ())
-    ]
     at_most = rule.parsed.at_most
     if at_most is None or rule.alpha is None:
         raise ValueError(f"rule {rule.id}: a sequential rule has an upper limit and alpha")
     key = f"{_key(rule.id, m.over)}|{rule.limit}"
     before = Wealth.from_dict(wealth[key]) if key in wealth else Wealth()
-    after = bet(before, days, at_most, bool(m.stats.get("by_day")))
+    try:
+        days = [LossDay(str(day), tuple((float(loss), int(n)) for loss, n in counts)) for day, counts in m.stats["days"]]
+        after = bet(before, days, at_most, bool(m.stats.get("by_day")))
+    except (KeyError, TypeError, ValueError):
+        return _Outcome("error", "The check gave no losses by day for a rule that needs them.", {})
     wealth[key] = after.as_dict()
     evidence, needed = after.e_value, 1 / rule.alpha
     details = {"e_value": evidence, "needed": needed, "through": after.through, "rows": after.n}
     if after.n == 0:
-        return "insufficient", "No label has matured yet.", details
+        return _Outcome("insufficient", "No label has matured yet.", details)
     if evidence >= needed:
-        return (
-            rule.breach,
-            f"Evidence against the limit over {after.n:,} mature rows: {evidence:,.0f} to 1; {needed:,.0f} to 1 stops.",
-            details,
-        )
-    return "pass", "", details
+        note = f"Evidence against the limit over {after.n:,} mature rows: {evidence:,.0f} to 1; {needed:,.0f} to 1 stops."
+        return _Outcome(rule.breach, note, details, breached=True)
+    return _Outcome("pass", "", details)
 
 
 def _key(rule: str, over: Mapping[str, Any]) -> str:
@@ -419,19 +434,34 @@ def _key(rule: str, over: Mapping[str, Any]) -> str:
 
 
 def _persisted(
-    rule: Rule, m: Measurement, context: Context, nights: dict[str, list[list[Any]]], status: FindingStatus, note: str
+    rule: Rule, m: Measurement, context: Context, nights: dict[str, list[list[Any]]], outcome: _Outcome
 ) -> tuple[FindingStatus, str]:
     """Remember tonight and lower a breach that has not stood long enough."""
     if rule.persist is None:
-        return status, note
+        return outcome.status, outcome.note
     key, today = _key(rule.id, m.over), context.day.isoformat()
-    breached = status == rule.breach
+    seen = nights.get(key, [])  # a part measured twice tonight is breached if either says so
     earlier = [night for night in context.history.get("persist", {}).get(key, []) if night[0] < today]
-    nights[key] = ([*earlier, [today, breached]])[-REMEMBERED_NIGHTS:]
+    nights[key] = ([*earlier, [today, outcome.breached or any(b for d, b in seen if d == today)]])[-REMEMBERED_NIGHTS:]
     stood = sum(bool(b) for _, b in nights[key][-rule.persist.of :])
-    if not breached or stood >= rule.persist.nights:
-        return status, note
-    return _LOWER[status], f"Seen on {stood} of the last {rule.persist.of} nights; it counts from {rule.persist.nights} on."
+    if not outcome.breached or stood >= rule.persist.nights:
+        return outcome.status, outcome.note
+    note = f"Seen on {stood} of the last {rule.persist.of} nights; it counts from {rule.persist.nights} on."
+    return _LOWER[outcome.status], note
+
+
+def _remembered(nights: Mapping[str, list[list[Any]]], context: Context) -> dict[str, list[list[Any]]]:
+    """Return what tomorrow must know of breaches: nights before a series' first breach count for nothing and are dropped."""
+    today = context.day.isoformat()
+    oldest = (context.day - timedelta(days=min(FORGOTTEN_AFTER_DAYS, context.day.toordinal() - 1))).isoformat()
+    # A night without a decision forgets nothing.
+    kept = {key: [night for night in past if night[0] < today] for key, past in context.history.get("persist", {}).items()}
+    found = {}
+    for key, past in {**kept, **nights}.items():
+        first = next((i for i, (_, breached) in enumerate(past) if breached), None)
+        if first is not None and past[-1][0] >= oldest:
+            found[key] = past[first:]
+    return found
 
 
 def _points(measurements: Sequence[Measurement], findings: Sequence[Finding], context: Context) -> dict[str, list[list[Any]]]:
@@ -440,9 +470,9 @@ def _points(measurements: Sequence[Measurement], findings: Sequence[Finding], co
     today = context.day.isoformat()
     before = context.history.get("points", {})
     found: dict[str, list[list[Any]]] = {}
-    for m in measurements:
+    for m in sorted(measurements, key=lambda m: bool(m.over)):  # the model as a whole comes before its parts
         where = (m.metric, canonical_json(m.over))
-        if m.value is None or where not in judged or len(found) >= REMEMBERED_SERIES:
+        if m.value is None or where not in judged or len(found) >= REMEMBERED_SERIES or not _possible(m):
             continue
         key = _key(*(m.metric, m.over))
         earlier = [point for point in before.get(key, []) if point[0] < today]

@@ -59,6 +59,19 @@ class Limit:
             return False
         return not (self.at_most is not None and (value > self.at_most or (self.strict and value == self.at_most)))
 
+    def excludes(self, low: float, high: float) -> bool:
+        """Say whether no value from `low` to `high` is good: the whole interval lies beyond one end.
+
+        Examples
+        --------
+        >>> limit = Limit.parse("> 0.8")
+        >>> limit.excludes(0.7, 0.8), limit.excludes(0.7, 0.81)
+        (True, False)
+        """
+        below = self.at_least is not None and (high < self.at_least or (self.strict and high == self.at_least))
+        above = self.at_most is not None and (low > self.at_most or (self.strict and low == self.at_most))
+        return below or above
+
 
 class Persist(Strict):
     """The breach counts when it stood in `nights` of the last `of` nights, tonight included."""
