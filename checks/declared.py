@@ -101,7 +101,8 @@ def _values(subject: Subject) -> Iterator[Disagreement]:
         number = f"try_cast({quote(column)} as double)"
         found = subject.rows(
             f"select count(*) filter ({_there(column)}) as n, "
-            f"count(*) filter ({_there(column)} and ({number} is null or {bad.format(number)})) as bad from {subject.reference.name}"
+            f"count(*) filter ({_there(column)} and ({number} is null or {bad.format(number)})) as bad "
+            f"from {subject.reference.name}"
         )[0]
         wanted = "probabilities from 0 to 1" if "between" in bad else "numbers"
         if found["bad"]:
@@ -118,7 +119,7 @@ def _among(subject: Subject, role: str, column: str, values: Collection[Value]) 
         f"where {_there(column)} and not ({known}) group by 1 order by n desc, value"
     )
     if found:
-        shown = ", ".join(f"'{row['value']}' ({row['n']:,} rows)" for row in found[:SHOWN])
+        shown = ", ".join(f"'{row['value']}' ({row['n']:,} row{'' if row['n'] == 1 else 's'})" for row in found[:SHOWN])
         shown += " and others" if len(found) > SHOWN else ""
         declared = "'classes'" if subject.passport.task.kind == "multiclass" else "'positive' and 'negative'"
         yield Disagreement(("task", role), f"the column '{column}' ({role}) holds {shown}, which {declared} do not name.")

@@ -264,7 +264,11 @@ def _sentence(document: Document, model: type[BaseModel], plain: Where, error: A
     if kind in ("literal_error", "enum"):
         return f"{place}: {_key(plain)} is {given!r}, but must be one of {error['ctx']['expected']}."
     if loc and loc[-1] == "[key]":
-        return f"{place}: the key {given!r} of {_key(plain[:-1])} is {_kind(given)}, but must be text; put the key in quotes."
+        above = _key(plain[:-1])
+        if isinstance(given, bool):
+            word = "yes, on or true" if given else "no, off or false"
+            return f"{place}: a key of {above} is {word}, which YAML does not read as text; put the key in quotes."
+        return f"{place}: the key {given!r} of {above} is {_kind(given)}, but must be text; put the key in quotes."
     if kind in _WANTED:
         return _wrong_type(document, plain, given, _WANTED[kind])
     if kind == "string_pattern_mismatch":
