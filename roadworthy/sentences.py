@@ -16,48 +16,63 @@ from roadworthy.policy import Limit, Rule
 Words = Callable[[str], str]
 
 
-def number(value: float, unit: str) -> str:
-    """Write a number the way its unit is read.
+def number(value: float, unit: str, more: int = 0) -> str:
+    """Write a number the way its unit is read, with `more` digits than usual.
 
     Examples
     --------
     >>> number(0.8275, "share"), number(0.7594, "ratio"), number(-0.0251, "difference"), number(29200, "count")
     ('82.8 %', '0.76', '-2.5 points', '29,200')
+    >>> number(0.79996, "share"), number(0.79996, "share", 2)
+    ('80.0 %', '79.996 %')
     """
     if unit == "share":
-        return f"{_trim(100 * value, 1)} %"
+        return f"{_trim(100 * value, 1 + more)} %"
     if unit == "difference":
-        return f"{_trim(100 * value, 1)} points"
+        return f"{_trim(100 * value, 1 + more)} points"
     if unit == "count":
-        return f"{value:,.0f}"
+        return _trim(value, more)
     if unit == "ratio":
-        return f"{value:.2f}"
-    if unit == "seconds":
-        return f"{value:.3g} s"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return _trim(value, 2 + more)
+    text = _trim(value, more) if abs(value) >= 1000 else f"{value + 0.0:.{3 + more}g}"
+    return f"{text} s" if unit == "seconds" else text
 
 
 def _trim(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text
+
+
+def _digits(unit: str, fine: Callable[[Callable[[float], float]], bool]) -> int:
+    """Return the fewest digits more than usual with which the numbers shown, as the reader reads them, are fine."""
+    scale = 100 if unit in ("share", "difference") else 1
+
+    def shown(more: int) -> Callable[[float], float]:
+        return lambda value: float(number(value, unit, more).partition(" ")[0].replace(",", "")) / scale
+
+    return next((more for more in range(10) if fine(shown(more))), 0)
+
+
+def _side(value: float, end: float) -> int:
+    return 0 if math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-15) else 1 if value > end else -1
 
 
 def limit_words(limit: Limit, unit: str) -> str:
-    """Write a limit in words.
+    """Write a limit in words, with as many digits as it has.
 
     Examples
     --------
-    >>> limit_words(Limit.parse(">= 0.80"), "ratio"), limit_words(Limit.parse("between -0.1 and 0.1"), "difference")
-    ('at least 0.80', 'between -10.0 points and 10.0 points')
+    >>> limit_words(Limit.parse("<= 0.1234"), "share"), limit_words(Limit.parse("between -0.1 and 0.1"), "difference")
+    ('at most 12.34 %', 'between -10.0 points and 10.0 points')
     """
-    low, high = limit.at_least, limit.at_most
-    if low is not None and high is not None:
-        return f"between {number(low, unit)} and {number(high, unit)}"
-    if low is not None:
-        return f"{'more than' if limit.strict else 'at least'} {number(low, unit)}"
-    if high is not None:
-        return f"{'less than' if limit.strict else 'at most'} {number(high, unit)}"
-    raise ValueError("a limit has at least one end")
+    ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
+    more = _digits(unit, lambda shown: all(_side(shown(end), end) == 0 for end in ends))
+    words = [number(end, unit, more) for end in ends]
+    if len(words) == 2:
+        return f"between {words[0]} and {words[1]}"
+    if limit.at_least is not None:
+        return f"{'more than' if limit.strict else 'at least'} {words[0]}"
+    return f"{'less than' if limit.strict else 'at most'} {words[0]}"
 
 
 def part(over: Mapping[str, Any], word: Words) -> str:
@@ -79,15 +94,18 @@ def part(over: Mapping[str, Any], word: Words) -> str:
     return ", ".join(f"{k}: {v}" for k, v in over.items())
 
 
-def describe(measurement: Measurement, metric: Metric, word: Words) -> str:
-    """Say what was measured: title, part, value, interval, n."""
+def describe(measurement: Measurement, metric: Metric, word: Words, limit: Limit | None = None) -> str:
+    """Say what was measured: title, part, value, interval, n; with digits enough to see on which side of `limit` each lies."""
     where = part(measurement.over, word)
     head = f"{metric.title} ({where})" if where else metric.title
     if measurement.value is None:
         return f"{head}: {measurement.reason}"
-    text = f"{head}: {number(measurement.value, metric.unit)}"
+    told = [v for v in (measurement.value, measurement.low, measurement.high) if v is not None]
+    ends = [end for end in (limit.at_least, limit.at_most) if end is not None] if limit else []
+    more = _digits(metric.unit, lambda shown: all(_side(shown(v), end) == _side(v, end) for v in told for end in ends))
+    text = f"{head}: {number(measurement.value, metric.unit, more)}"
     if measurement.low is not None and measurement.high is not None and measurement.confidence is not None:
-        low, high = number(measurement.low, metric.unit), number(measurement.high, metric.unit)
+        low, high = number(measurement.low, metric.unit, more), number(measurement.high, metric.unit, more)
         text += f" ({_trim(100 * measurement.confidence, 0)} % interval {low} to {high})"
     if measurement.n is not None:
         text += f", n = {measurement.n:,}"
@@ -96,7 +114,7 @@ def describe(measurement: Measurement, metric: Metric, word: Words) -> str:
 
 def sentence(measurement: Measurement, rule: Rule, metric: Metric, word: Words) -> str:
     """Say what was found against the rule's limit."""
-    said = describe(measurement, metric, word)
+    said = describe(measurement, metric, word, rule.parsed)
     if measurement.value is None:
         return said
     compared = {
@@ -118,8 +136,9 @@ def sentence(measurement: Measurement, rule: Rule, metric: Metric, word: Words) 
 def rows_that_would_decide(measurement: Measurement, limit: Limit, log_scale: bool) -> int | None:
     """Return about how many rows would move the interval clear of the limit, if the value stays where it is.
 
-    The half-width of an interval shrinks with the square root of n; the nearer end of the limit decides. None when the
-    value stands on the limit, so that no number of rows would decide.
+    The half-width of an interval shrinks with the square root of n. A good value must be clear of both ends of the limit; of
+    one that is not good, the end that it broke decides. None when the value stands on the limit, so that no number of rows
+    would decide.
 
     Examples
     --------
@@ -129,13 +148,16 @@ def rows_that_would_decide(measurement: Measurement, limit: Limit, log_scale: bo
     """
     if measurement.value is None or measurement.low is None or measurement.high is None or not measurement.n:
         return None
+    value, low, high = measurement.value, measurement.low, measurement.high
     ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
+    if not limit.holds(value):
+        ends = [min(ends, key=lambda end: abs(end - value))]
+    if value in ends or (log_scale and min(value, low, *ends) <= 0):
+        return None
     scale: Callable[[float], float] = math.log if log_scale else float
-    if log_scale and min(measurement.value, measurement.low, *ends) <= 0:
-        return None
-    end = min(ends, key=lambda e: abs(scale(e) - scale(measurement.value or 0.0)))
-    gap = scale(end) - scale(measurement.value)
-    if gap == 0:
-        return None
-    half = scale(measurement.high) - scale(measurement.value) if gap > 0 else scale(measurement.value) - scale(measurement.low)
-    return math.ceil(round(measurement.n * (half / abs(gap)) ** 2, 6))
+
+    def ratio(end: float) -> float:
+        half = scale(high) - scale(value) if end > value else scale(value) - scale(low)
+        return max(half, 0.0) / abs(scale(end) - scale(value))
+
+    return math.ceil(round(measurement.n * max(ratio(end) for end in ends) ** 2, 6))
