@@ -44,10 +44,13 @@ from reports.parts import (
     Table,
     Use,
     Verdict,
+    Waiver,
 )
 from reports.provenance import not_inspected, provenance
+from reports.source import FAMILIES, Source
 from reports.wording import decisive, masked, plain_of, summary_of
 from roadworthy.canonical import digest_of
+from roadworthy.sentences import part as part_words
 
 if TYPE_CHECKING:
     from roadworthy.evidence import Bundle
@@ -91,7 +94,7 @@ class Card(Part):
     plain: Plain
     live: Live
     checks: list[Check]
-    waivers: list[str]
+    waivers: list[Waiver]
     use: Use
     data: list[Table]
     facts: dict[str, str]
@@ -132,23 +135,51 @@ def build(bundle: Bundle, snapshot: Mapping[str, Any], settings_note: str = "", 
     reports.lint.Contradiction
         If two things on the card do not agree.
     """
-    source = sections.Source(bundle)
+    source = Source(bundle)
     run, passport, inputs = bundle.run, bundle.run["passport"], bundle.inputs
     people = people_of(run, inputs)
     live = _live(bundle, snapshot)
     made = Card(
-        model=run["model"], version=run["version"], title=passport["title"], summary=passport["summary"], risk_tier=passport["risk_tier"],
-        task=passport["task"]["kind"], day=run["day"], as_of=run["as_of"], run_id=run["run_id"], address=bundle.address,
-        policy=run["policy"]["name"], policy_title=run["policy"].get("title", ""), policy_digest=run["policy"]["digest"],
-        passport_digest=run["passport_digest"], artifact=(passport.get("artifact") or {}).get("sha256", ""), note=settings_note,
-        replayed=(passport.get("replay") or {}).get("says", ""), home=home,
-        verdict=_verdict(source, live), duties=duties_of(run, people, bundle.verdict.word, live.switch, live.release), people=people,
-        plain=Plain(**{k: passport["plain"][k] for k in ("what", "affected", "weakness", "switch_off")}), live=live,
-        checks=sections.checks(source), waivers=_waivers(inputs), use=_use(passport, inputs), data=_data(source), facts=_facts(source),
-        performance=sections.performance(source), fairness=sections.fairness(source), why_fairness=passport.get("why_this_definition", ""),
-        no_protected=passport.get("no_protected_because") or "", drift=sections.drift(source), quality=sections.quality(source),
-        not_inspected=not_inspected(source), history=_history(snapshot), evidence=sections.evidence(source), provenance=provenance(source),
-        reproduce=_reproduce(run), extensions=dict(passport.get("extensions", {})),
+        model=run["model"],
+        version=run["version"],
+        title=passport["title"],
+        summary=passport["summary"],
+        risk_tier=passport["risk_tier"],
+        task=passport["task"]["kind"],
+        day=run["day"],
+        as_of=run["as_of"],
+        run_id=run["run_id"],
+        address=bundle.address,
+        policy=run["policy"]["name"],
+        policy_title=run["policy"].get("title", ""),
+        policy_digest=run["policy"]["digest"],
+        passport_digest=run["passport_digest"],
+        artifact=(passport.get("artifact") or {}).get("sha256", ""),
+        note=settings_note,
+        replayed=(passport.get("replay") or {}).get("says", ""),
+        home=home,
+        verdict=_verdict(source, live),
+        duties=duties_of(run, people, bundle.verdict.word, live.switch, live.release, bundle.address),
+        people=people,
+        plain=Plain(**{k: passport["plain"][k] for k in ("what", "affected", "weakness", "switch_off")}),
+        live=live,
+        checks=sections.checks(source),
+        waivers=_waivers(source),
+        use=_use(passport, inputs),
+        data=_data(source),
+        facts=_facts(source),
+        performance=sections.performance(source),
+        fairness=sections.fairness(source),
+        why_fairness=passport.get("why_this_definition", ""),
+        no_protected=passport.get("no_protected_because") or "",
+        drift=sections.drift(source),
+        quality=sections.quality(source),
+        not_inspected=not_inspected(source),
+        history=_history(snapshot),
+        evidence=sections.evidence(source),
+        provenance=provenance(source),
+        reproduce=_reproduce(run),
+        extensions=dict(passport.get("extensions", {})),
     )
     lint(made, bundle)
     return made
@@ -162,13 +193,15 @@ def write(card: Card, folder: Path) -> list[Path]:
     OSError
         If the folder cannot be written.
     """
-    twin = json.dumps({"card_id": card.card_id, **card.model_dump(mode="json")}, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    twin = (
+        json.dumps({"card_id": card.card_id, **card.model_dump(mode="json")}, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    )
     return render.write(folder, {"card.html": html(card), "card.json": twin, "card.md": summary_markdown(card)})
 
 
 def html(card: Card) -> str:
     """Return the page."""
-    return render.page("card", card=card, families=sections.FAMILIES, page_title=f"{card.title} {card.version}: {card.verdict.title}")
+    return render.page("card", card=card, families=FAMILIES, page_title=f"{card.title} {card.version}: {card.verdict.title}")
 
 
 def schema() -> dict[str, Any]:
@@ -191,13 +224,27 @@ def summary_markdown(source: Card | Bundle, link: str = "") -> str:
     lines = [f"## {e(card.verdict.title)}: {e(card.title)} {e(card.version)}", "", e(card.verdict.reason, 1000), ""]
     if card.verdict.plain:
         lines += [e(card.verdict.plain, 1000), ""]
-    lines += [f"{e(card.verdict.summary)} Night of {card.day}." if card.verdict.when == "nightly" else e(card.verdict.summary), ""]
+    lines += [
+        f"{e(card.verdict.summary)} Night of {card.day}." if card.verdict.when == "nightly" else e(card.verdict.summary),
+        "",
+    ]
     for duty in card.duties:
-        lines.append(f"- **{e(duty.role.capitalize())} {e(duty.who)}:** {e(duty.what)}" + (f" `{duty.command.replace('`', '')}`" if duty.command else ""))
+        lines.append(
+            f"- **{e(duty.role.capitalize())} {e(duty.who)}:** {e(duty.what)}"
+            + (f" `{duty.command.replace('`', '')}`" if duty.command else "")
+        )
     told = [c for c in card.checks if c.status not in ("pass", "waived")][:10]
     if told:
-        rows = [(STATUS[c.status][0], c.title + (f" ({c.part})" if c.part else ""), numbers.figure(c.figure.value, c.figure.unit, c.figure.low, c.figure.high),
-                 c.limit_words, c.note or c.because) for c in told]
+        rows = [
+            (
+                STATUS[c.status][0],
+                c.title + (f" ({c.part})" if c.part else ""),
+                numbers.figure(c.figure.value, c.figure.unit, c.figure.low, c.figure.high),
+                c.limit_words,
+                c.note or c.because,
+            )
+            for c in told
+        ]
         lines += ["", markdown.table(["Status", "Check", "Result", "Limit", "Why"], rows)]
     if card.replayed:
         lines += ["", f"Replayed: {e(card.replayed)}"]
@@ -205,14 +252,22 @@ def summary_markdown(source: Card | Bundle, link: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _verdict(source: sections.Source, live: Live) -> Verdict:
+def _verdict(source: Source, live: Live) -> Verdict:
     found = source.bundle.verdict
     title, kind = verdict_title(found.word, live.switch, live.release, len(found.conditions))
     deciding = decisive(source) if found.word not in ("clear", "go") else None
     return Verdict(
-        when=found.when, word=found.word, title=title, kind=kind, reason=masked(source, found.reason), plain=plain_of(source, deciding),
-        because=deciding.because if deciding is not None else "", summary=summary_of(found.counts), counts=dict(found.counts),
-        conditions=[masked(source, c) for c in found.conditions], exit_code=found.exit_code,
+        when=found.when,
+        word=found.word,
+        title=title,
+        kind=kind,
+        reason=masked(source, found.reason),
+        plain=plain_of(source, deciding),
+        because=deciding.because if deciding is not None else "",
+        summary=summary_of(found.counts),
+        counts=dict(found.counts),
+        conditions=[masked(source, c) for c in found.conditions],
+        exit_code=found.exit_code,
         evidence=next(item.id for item in sections.evidence(source) if item.file == "verdict.json"),
     )
 
@@ -226,20 +281,38 @@ def _live(bundle: Bundle, snapshot: Mapping[str, Any]) -> Live:
         words, kind = "Not in service", "none"
     run, fallback = bundle.run, bundle.run["passport"].get("fallback") or {}
     return Live(
-        switch=state, switch_words=words, switch_kind=kind, reason=str(switch.get("reason") or ""), since=str(switch.get("since") or ""),
-        by=str(switch.get("by") or ""), scope=str(switch.get("scope") or ""), release=released, release_since=str(release.get("since") or ""),
-        fallback=str(fallback.get("what") or ""), inspected=run["finished_at"], started=run["started_at"], actor=run["actor"],
-        ledger_head=str(ledger.get("head") or ""), ledger_entries=ledger.get("entries"),
+        switch=state,
+        switch_words=words,
+        switch_kind=kind,
+        reason=str(switch.get("reason") or ""),
+        since=str(switch.get("since") or ""),
+        by=str(switch.get("by") or ""),
+        scope=str(switch.get("scope") or ""),
+        release=released,
+        release_since=str(release.get("since") or ""),
+        fallback=str(fallback.get("what") or ""),
+        inspected=run["finished_at"],
+        started=run["started_at"],
+        actor=run["actor"],
+        ledger_head=str(ledger.get("head") or ""),
+        ledger_entries=ledger.get("entries"),
     )
 
 
-def _waivers(inputs: Mapping[str, Any]) -> list[str]:
-    found = []
-    for w in inputs.get("waivers", []):
-        by, until = w.get("by") or w.get("granted_by") or "", w.get("expires", "")
-        state = "" if w.get("honoured", True) else f" Not honoured: {w.get('problem') or w.get('why') or 'see the evidence'}."
-        found.append(f"{w.get('id', '')}: rule {w.get('rule', '')}, by {by} until {until}. {w.get('reason') or w.get('because') or ''}".strip() + state)
-    return found
+def _waivers(source: Source) -> list[Waiver]:
+    return [
+        Waiver(
+            id=w["id"],
+            rule=w.get("rule", ""),
+            part=part_words(w["over"], source.word) if w.get("over") else "",
+            by=w.get("granted_by", ""),
+            until=w.get("expires", ""),
+            reason=w.get("reason", ""),
+            honoured=bool(w.get("honoured")),
+            why_not=w.get("why_not", ""),
+        )
+        for w in source.bundle.inputs.get("waivers", [])
+    ]
 
 
 def _use(passport: Mapping[str, Any], inputs: Mapping[str, Any]) -> Use:
@@ -247,28 +320,41 @@ def _use(passport: Mapping[str, Any], inputs: Mapping[str, Any]) -> Use:
     names = {p["id"]: p["name"] for p in inputs.get("people", {}).values()}
     attributes = [p["note"] for p in passport.get("protected", []) if p.get("note")]
     return Use(
-        intended=use["intended"], excluded=use["excluded"], limits=[*use.get("limits", []), *attributes], oversight=use["human_oversight"],
-        risk=risk["summary"], risk_by=f"{names.get(risk['by'], risk['by'])}, {risk['dated']}",
+        intended=use["intended"],
+        excluded=use["excluded"],
+        limits=[*use.get("limits", []), *attributes],
+        oversight=use["human_oversight"],
+        risk=risk["summary"],
+        risk_by=f"{names.get(risk['by'], risk['by'])}, {risk['dated']}",
     )
 
 
-def _data(source: sections.Source) -> list[Table]:
+def _data(source: Source) -> list[Table]:
     run, reference = source.run, source.passport["reference"]
     found = []
     run_id = next(item.id for item in sections.evidence(source) if item.file == "run.json")
     for role, (title, what) in _TABLES.items():
         days = run.get("days", {}).get(role) or {}
         declared = reference if role == "reference" else {}
-        found.append(Table(
-            role=role, title=title, what=what, rows=run["rows"].get(role), first=days.get("first") or declared.get("first") or "",
-            last=days.get("last") or declared.get("last") or "", days=days.get("found") if role != "reference" else None,
-            missing=days.get("missing", []), digest=run.get("inputs_digests", {}).get(role, ""), problem=run.get("problems", {}).get(role, ""),
-            evidence=run_id,
-        ))
+        found.append(
+            Table(
+                role=role,
+                title=title,
+                what=what,
+                rows=run["rows"].get(role),
+                first=days.get("first") or declared.get("first") or "",
+                last=days.get("last") or declared.get("last") or "",
+                days=days.get("found") if role != "reference" else None,
+                missing=days.get("missing", []),
+                digest=run.get("inputs_digests", {}).get(role, ""),
+                problem=run.get("problems", {}).get(role, ""),
+                evidence=run_id,
+            )
+        )
     return found
 
 
-def _facts(source: sections.Source) -> dict[str, str]:
+def _facts(source: Source) -> dict[str, str]:
     passport = source.passport
     task = passport["task"]
     label = source.word(task["label"])
@@ -277,7 +363,9 @@ def _facts(source: sections.Source) -> dict[str, str]:
         facts["Good for the person"] = f"{label} = {task['favourable']}"
     matures = task.get("maturity_days", 0)
     facts["An outcome counts"] = f"{numbers.plural(matures, 'day')} later" if matures else "at once"
-    facts["One observation is"] = passport["independence"]["unit"] + (f" ({passport['independence']['column']})" if passport["independence"].get("column") else "")
+    facts["One observation is"] = passport["independence"]["unit"] + (
+        f" ({passport['independence']['column']})" if passport["independence"].get("column") else ""
+    )
     return facts
 
 
@@ -295,5 +383,7 @@ def _reproduce(run: Mapping[str, Any]) -> dict[str, str]:
         "Code": f"roadworthy {code.get('version', '')}, digest {str(code.get('digest') or code.get('commit') or 'missing')[:12]}",
         "Tools": ", ".join(f"{name} {version}" for name, version in sorted(run.get("tools", {}).items())),
         "Seed": str(run.get("seed", "missing")),
-        "Seconds by family": ", ".join(f"{name.replace('_', ' ')} {seconds:.1f}" for name, seconds in run.get("timings", {}).items()),
+        "Seconds by family": ", ".join(
+            f"{name.replace('_', ' ')} {seconds:.1f}" for name, seconds in run.get("timings", {}).items()
+        ),
     }

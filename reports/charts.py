@@ -80,8 +80,12 @@ def place(value: float, domain: tuple[float, float]) -> float:
 
 
 def marks(
-    value: float | None, low: float | None, high: float | None, limits: Sequence[float] = (),
-    previous: float | None = None, domain: tuple[float, float] | None = None,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    limits: Sequence[float] = (),
+    previous: float | None = None,
+    domain: tuple[float, float] | None = None,
 ) -> Marks | None:
     """Return the marks of one row, or None without a value.
 
@@ -103,7 +107,11 @@ def marks(
 
 
 def headroom(
-    value: float | None, low: float | None, high: float | None, at_least: float | None, at_most: float | None,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    at_least: float | None,
+    at_most: float | None,
     best: tuple[float | None, float | None] = (None, None),
 ) -> Headroom | None:
     """Return the bar from the limit to the value, on a scale on which every row's limit stands at the same place.
@@ -136,10 +144,8 @@ def headroom(
         limit = at_least if at_least is not None else at_most or 0.0
         gap = x - limit if at_least is not None else limit - x
         end = best[1] if at_least is not None else best[0]
-        if end is None:
-            span = abs(limit) or max(abs(v) for v in (value, low, high, 1.0) if v is not None)
-        else:
-            span = abs(end - limit)
+        far = max(abs(v) for v in (value, low, high, 1.0) if v is not None)
+        span = abs(limit) or far if end is None else abs(end - limit)
         return gap / span if span > 0 else (1.0 if gap >= 0 else -1.0)
 
     def spot(h: float) -> float:
@@ -153,8 +159,11 @@ def headroom(
             rooms.append(1.0)
         ends = [spot(min(rooms)), spot(max(rooms))]
     return Headroom(
-        round(min(here, LIMIT_AT), 2), round(abs(here - LIMIT_AT), 2),
-        ends[0] if ends else None, ends[1] if ends else None, room(value) >= 0,
+        round(min(here, LIMIT_AT), 2),
+        round(abs(here - LIMIT_AT), 2),
+        ends[0] if ends else None,
+        ends[1] if ends else None,
+        room(value) >= 0,
     )
 
 

@@ -42,7 +42,10 @@ def lint(card: Card, bundle: Bundle) -> None:
         With the sentence that says what does not agree.
     """
     for problem in problems(card, bundle):
-        raise Contradiction(f"{card.model}@{card.version}, {card.day}: {problem}", "The page was not written; read the bundle with 'roadworthy verify'.")
+        raise Contradiction(
+            f"{card.model}@{card.version}, {card.day}: {problem}",
+            "The page was not written; read the bundle with 'roadworthy verify'.",
+        )
 
 
 def problems(card: Card, bundle: Bundle) -> Iterator[str]:
@@ -80,7 +83,11 @@ def _counts(card: Card, bundle: Bundle) -> Iterator[str]:
     if card.verdict.summary != summary_of(dict(lines)):
         yield f"the sentence says '{card.verdict.summary}', but the table says '{summary_of(dict(lines))}'"
     states = Counter(field.state for field in card.provenance.fields)
-    if (card.provenance.measured, card.provenance.stated, card.provenance.missing) != (states["measured"], states["stated"], states["missing"]):
+    if (card.provenance.measured, card.provenance.stated, card.provenance.missing) != (
+        states["measured"],
+        states["stated"],
+        states["missing"],
+    ):
         yield "the completeness sentence and the list of fields do not agree."
 
 

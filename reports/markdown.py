@@ -13,12 +13,12 @@ _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|www)(?=[:.])")
 
 
 def escape(text: str, longest: int = 300) -> str:
-    """Return `text` so that Markdown shows it and does nothing else with it.
+    r"""Return `text` so that Markdown shows it and does nothing else with it.
 
     Examples
     --------
-    >>> print(escape("a|b <script>\\n[x](y)"))
-    a\\|b &lt;script&gt; \\[x\\](y)
+    >>> print(escape("a|b <script>\n[x](y)"))
+    a\|b &lt;script&gt; \[x\](y)
     """
     flat = _BIDI.sub("", _CONTROL.sub(" ", text)).strip()
     if len(flat) > longest:
@@ -29,14 +29,14 @@ def escape(text: str, longest: int = 300) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table of escaped cells.
+    r"""Return a Markdown table of escaped cells.
 
     Examples
     --------
     >>> print(table(["a", "b"], [["1|2", "x"]]))
     | a | b |
     | --- | --- |
-    | 1\\|2 | x |
+    | 1\|2 | x |
     """
     lines = ["| " + " | ".join(escape(h) for h in head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows]

@@ -3,7 +3,8 @@
 Examples
 --------
 >>> from reports import night                                              # doctest: +SKIP
->>> made = night.build([(bundle, snapshot), night.Failed("bikes", "1.0.0", "No passport.")], "2026-04-09", "Demo")  # doctest: +SKIP
+>>> items = [(bundle, snapshot), night.Failed("bikes", "1.0.0", "No passport.")]      # doctest: +SKIP
+>>> made = night.build(items, "2026-04-09", "Demo")                        # doctest: +SKIP
 >>> night.write(made, folder)                                              # doctest: +SKIP
 [PosixPath('night.html'), PosixPath('night.json'), PosixPath('night.md')]
 """
@@ -90,7 +91,9 @@ class Night(Part):
     as_of: str
 
 
-def build(items: Sequence[tuple[Bundle, Mapping[str, Any]] | Failed], day: str, name: str = "", note: str = "", card: str = CARD) -> Night:
+def build(
+    items: Sequence[tuple[Bundle, Mapping[str, Any]] | Failed], day: str, name: str = "", note: str = "", card: str = CARD
+) -> Night:
     """Build the report of one night.
 
     Parameters
@@ -173,9 +176,15 @@ def summary_markdown(night: Night) -> str:
     lines = [f"## Night of {e(night.day)}", "", e(night.sentence), ""]
     for row in needed(night):
         lines.append(f"- **{e(row.title)} {e(row.version)}** {e(row.verdict)}. {e(row.reason, 600)}")
-        lines += [f"  - {e(d.role.capitalize())} {e(d.who)}: {e(d.what)}" + (f" `{d.command.replace('`', '')}`" if d.command else "")
-                  for d in row.duties if d.urgent]
-    rows = [(row.verdict, f"{row.title} {row.version}", row.tier, row.switch, row.owner, row.guardian, row.address[:12]) for row in night.rows]
+        lines += [
+            f"  - {e(d.role.capitalize())} {e(d.who)}: {e(d.what)}" + (f" `{d.command.replace('`', '')}`" if d.command else "")
+            for d in row.duties
+            if d.urgent
+        ]
+    rows = [
+        (row.verdict, f"{row.title} {row.version}", row.tier, row.switch, row.owner, row.guardian, row.address[:12])
+        for row in night.rows
+    ]
     lines += ["", markdown.table(["Verdict", "Model", "Tier", "Switch", "Owner", "Guardian", "Evidence"], rows)]
     return "\n".join(lines) + "\n"
 
@@ -183,19 +192,52 @@ def summary_markdown(night: Night) -> str:
 def _row(made: cards.Card, card: str) -> Row:
     by = {p.role: p.name for p in made.people}
     return Row(
-        model=made.model, version=made.version, title=made.title, word=made.verdict.word, verdict=made.verdict.title, kind=made.verdict.kind,
-        reason=made.verdict.plain if made.verdict.word == "clear" else tidy(made.verdict.reason), tier=made.risk_tier,
-        switch=made.live.switch_words, switch_kind=made.live.switch_kind, release=made.live.release, score=made.drift.score,
-        address=made.address, owner=by["owner"], guardian=by["guardian"], link=card.format(model=made.model, version=made.version),
-        duties=made.duties, replayed=bool(made.replayed),
+        model=made.model,
+        version=made.version,
+        title=made.title,
+        word=made.verdict.word,
+        verdict=made.verdict.title,
+        kind=made.verdict.kind,
+        reason=made.verdict.plain if made.verdict.word == "clear" else tidy(made.verdict.reason),
+        tier=made.risk_tier,
+        switch=made.live.switch_words,
+        switch_kind=made.live.switch_kind,
+        release=made.live.release,
+        score=made.drift.score,
+        address=made.address,
+        owner=by["owner"],
+        guardian=by["guardian"],
+        link=card.format(model=made.model, version=made.version),
+        duties=made.duties,
+        replayed=bool(made.replayed),
     )
 
 
 def _failed(item: Failed, day: str) -> Row:
-    rerun = Duty(role="operator", who="on duty", team="", what="Mend this, then run the night again for this model.",
-                 command=f"roadworthy nightly --date {day} --model {shlex.quote(item.model)}")
+    rerun = Duty(
+        role="operator",
+        who="whoever is on duty",
+        team="",
+        what="Mend this, then run the night again for this model.",
+        command=f"roadworthy nightly --date {day} --model {shlex.quote(item.model)}",
+    )
     return Row(
-        model=item.model, version=item.version, title=item.model, word="failed", verdict="Not inspected", kind="error", reason=tidy(item.sentence),
-        tier="unknown", switch="unknown", switch_kind="none", release="unknown", score=None, address="", owner="unknown", guardian="unknown",
-        link="", duties=[rerun], replayed=False,
+        model=item.model,
+        version=item.version,
+        title=item.model,
+        word="failed",
+        verdict="Not inspected",
+        kind="error",
+        reason=tidy(item.sentence),
+        tier="not known",
+        switch="Not known",
+        switch_kind="none",
+        release="unknown",
+        score=None,
+        address="",
+        owner="Not known",
+        guardian="",
+        link="",
+        duties=[rerun],
+        replayed=False,
     )

@@ -24,7 +24,9 @@ _LOOSE_N = re.compile(r"\bn = (?=\d)")
 _HYPHEN_MINUS = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
 
 
-def figure(value: float | None, unit: str, low: float | None = None, high: float | None = None, near: Iterable[float] = ()) -> str:
+def figure(
+    value: float | None, unit: str, low: float | None = None, high: float | None = None, near: Iterable[float] = ()
+) -> str:
     """Write one number with its unit.
 
     Parameters
@@ -151,5 +153,5 @@ def _plain(value: float, unit: str, shown: int) -> str:
     text = f"{abs(scaled):,.{shown}f}"
     nothing = not text.strip("0.,")
     if nothing and scaled != 0 and unit == "own":
-        return f"{'>' + MINUS if scaled < 0 else '<'}{10.0 ** -shown:.{shown}f}"
+        return f"{'>' + MINUS if scaled < 0 else '<'}{10.0**-shown:.{shown}f}"
     return text if nothing or scaled > 0 else MINUS + text

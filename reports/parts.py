@@ -130,6 +130,19 @@ class Live(Part):
     ledger_entries: int | None
 
 
+class Waiver(Part):
+    """An exception to one rule, and whether it holds."""
+
+    id: str
+    rule: str
+    part: str
+    by: str
+    until: str
+    reason: str
+    honoured: bool
+    why_not: str
+
+
 class Use(Part):
     """Purpose and limits, as stated in the passport."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reports.parts import Origin, NotInspected, Provenance
-from reports.sections import FAMILIES, Source
+from reports.parts import NotInspected, Origin, Provenance
+from reports.source import FAMILIES, Source
 
 #: Fields of the passport that a reader of the card needs, with the words for them. Dots lead into the passport.
 STATED = {
@@ -37,7 +37,10 @@ STATED_HIGH = {
     "quasi_identifiers": "Columns that together may point at a person",
 }
 #: Pairs of which one is needed.
-EITHER = (("protected", "no_protected_because", "Protected attributes"), ("artifact", "no_artifact_because", "The file that is the model"))
+EITHER = (
+    ("protected", "no_protected_because", "Protected attributes"),
+    ("artifact", "no_artifact_because", "The file that is the model"),
+)
 
 #: What this version does not look into.
 UNINSPECTED = (
@@ -61,25 +64,51 @@ def provenance(source: Source) -> Provenance:
     fields: list[Origin] = []
     for family, title in FAMILIES.items():
         there = any(m.metric.startswith(family + ".") and m.status == "measured" for m in source.bundle.measurements)
-        fields.append(Origin(field=family, title=title, state="measured" if there else "missing",
-                             source=source.evidence(family + ".") if there else "nothing was measured tonight"))
+        fields.append(
+            Origin(
+                field=family,
+                title=title,
+                state="measured" if there else "missing",
+                source=source.evidence(family + ".") if there else "nothing was measured tonight",
+            )
+        )
     for role in ("reference", "batch"):
         digest = source.run.get("inputs_digests", {}).get(role)
-        fields.append(Origin(field=f"data.{role}", title=f"Digest of the {role}", state="measured" if digest else "missing",
-                             source=source.evidence("run") if digest else source.run.get("problems", {}).get(role, "not read")))
+        fields.append(
+            Origin(
+                field=f"data.{role}",
+                title=f"Digest of the {role}",
+                state="measured" if digest else "missing",
+                source=source.evidence("run") if digest else source.run.get("problems", {}).get(role, "not read"),
+            )
+        )
     wanted = {**STATED, **(STATED_HIGH if passport["risk_tier"] == "high" else {})}
     for path, title in wanted.items():
         there = bool(_get(passport, path))
-        fields.append(Origin(field=path, title=title, state="stated" if there else "missing",
-                             source="passport" if there else f"'{path}' is empty in the passport"))
+        fields.append(
+            Origin(
+                field=path,
+                title=title,
+                state="stated" if there else "missing",
+                source="passport" if there else f"'{path}' is empty in the passport",
+            )
+        )
     for first, second, title in EITHER:
         there = bool(passport.get(first) or passport.get(second))
-        fields.append(Origin(field=first, title=title, state="stated" if there else "missing",
-                             source="passport" if there else f"'{first}' is empty in the passport"))
+        fields.append(
+            Origin(
+                field=first,
+                title=title,
+                state="stated" if there else "missing",
+                source="passport" if there else f"'{first}' is empty in the passport",
+            )
+        )
     for name, title in UNINSPECTED:
         fields.append(Origin(field=name, title=title, state="missing", source="not inspected by this version"))
     states = [f.state for f in fields]
-    return Provenance(measured=states.count("measured"), stated=states.count("stated"), missing=states.count("missing"), fields=fields)
+    return Provenance(
+        measured=states.count("measured"), stated=states.count("stated"), missing=states.count("missing"), fields=fields
+    )
 
 
 def not_inspected(source: Source) -> list[NotInspected]:
@@ -89,7 +118,11 @@ def not_inspected(source: Source) -> list[NotInspected]:
     names = [f"{i['column']}: {i['purpose']} ({i['basis']})" for i in p.get("identifiers", [])]
     privacy = [
         *(f"Identifier {text}" for text in names),
-        *([f"Columns that together may point at a person: {', '.join(p['quasi_identifiers'])}"] if p.get("quasi_identifiers") else []),
+        *(
+            [f"Columns that together may point at a person: {', '.join(p['quasi_identifiers'])}"]
+            if p.get("quasi_identifiers")
+            else []
+        ),
     ]
     cost = [f"Served requests are logged in {p['telemetry']['path']}"] if p.get("telemetry") else []
     recipe = [f"Made by: {' '.join(p['recipe']['command'])} (seed {p['recipe']['seed']})"] if p.get("recipe") else []

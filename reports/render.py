@@ -26,6 +26,7 @@ from roadworthy.policy import Limit
 if TYPE_CHECKING:
     from reports.card import Card
 
+SHEET = "style.css"
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -40,7 +41,7 @@ def page(template: str, **values: Any) -> str:
         What the template prints. Everything is escaped.
     """
     sheet = style()
-    text = environment().get_template(f"{template}.html.j2").render(style=Markup(sheet), policy=policy_for(sheet), **values)
+    text = environment().get_template(f"{template}.html.j2").render(policy=policy_for(sheet), **values)
     return "\n".join(line for line in (raw.strip() for raw in text.splitlines()) if line) + "\n"
 
 
@@ -49,8 +50,8 @@ def policy_for(sheet: str) -> str:
 
     Examples
     --------
-    >>> policy_for("")
-    "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src data:; base-uri 'none'; form-action 'none'"
+    >>> policy_for("").split("; ")[1]
+    "style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
     """
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -59,27 +60,56 @@ def policy_for(sheet: str) -> str:
 @cache
 def style() -> str:
     """Return the style sheet, without comments and needless blanks."""
-    text = _file("style.css")
+    text = _file(SHEET)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", text).replace(" {", "{").replace("{ ", "{").replace("; ", ";").replace(";}", "}").replace("} ", "}").strip()
+    return (
+        re.sub(r"\s+", " ", text)
+        .replace(" {", "{")
+        .replace("{ ", "{")
+        .replace("; ", ";")
+        .replace(";}", "}")
+        .replace("} ", "}")
+        .strip()
+    )
 
 
 @cache
 def environment() -> Environment:
     """Return the one Jinja environment: everything escaped, an unknown name is an error."""
     made = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
-        loader=FunctionLoader(_file), finalize=clean,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        loader=FunctionLoader(_template),
+        finalize=clean,
     )
     made.filters.update(
-        figure=_figure, span=_span, count=numbers.count, tidy=numbers.tidy, plural=lambda n, one, many=None: numbers.plural(n, one, many),
-        short=lambda text: text[:12], moment=_moment, ends=_ends, before=_before, point=_point,
-        group_axis=_group_axis, first_evidence=_first_evidence, last_score=_last_score,
-        has_interval=lambda rows: any(r.figure.low is not None for r in rows), of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
+        figure=_figure,
+        span=_span,
+        count=numbers.count,
+        tidy=numbers.tidy,
+        plural=lambda n, one, many=None: numbers.plural(n, one, many),
+        short=lambda text: text[:12],
+        moment=_moment,
+        ends=_ends,
+        before=_before,
+        point=_point,
+        group_axis=_group_axis,
+        first_evidence=_first_evidence,
+        last_score=_last_score,
+        has_interval=lambda rows: any(r.figure.low is not None for r in rows),
+        of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
     )
     made.globals.update(
-        status_of=lambda status: STATUS[status], headroom=_headroom, marks=_marks, group_marks=_group_marks, ticks=_ticks,
-        spark=_spark, shared_domain=_shared_domain,
+        status_of=lambda status: STATUS[status],
+        headroom=_headroom,
+        marks=_marks,
+        group_marks=_group_marks,
+        ticks=_ticks,
+        spark=_spark,
+        shared_domain=_shared_domain,
     )
     return made
 
@@ -114,6 +144,12 @@ def clean(value: Any) -> Any:
     return _UNSEEN.sub("", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _template(name: str) -> str:
+    if name == SHEET:
+        return style()
+    return _file(name)
+
+
 def _file(name: str) -> str:
     return resources.files("reports").joinpath("templates", name).read_text(encoding="utf-8")
 
@@ -121,6 +157,8 @@ def _file(name: str) -> str:
 def _figure(f: Figure | None, near: list[float] | None = None) -> str:
     if f is None:
         return numbers.DASH
+    if f.hidden:
+        return "withheld"
     return numbers.figure(f.value, f.unit, f.low, f.high, near or ())
 
 
@@ -130,7 +168,12 @@ def _span(f: Figure | None) -> str:
 
 def _moment(text: str) -> str:
     """Write an ISO time to the minute; a day stays a day."""
-    return text if len(text) <= 10 else f"{text[:10]} {text[11:16]}" + (" UTC" if text.endswith(("+00:00", "Z")) else text[-6:] if text[-6:-5] in "+-" else "")
+    return (
+        text
+        if len(text) <= 10
+        else f"{text[:10]} {text[11:16]}"
+        + (" UTC" if text.endswith(("+00:00", "Z")) else text[-6:] if text[-6:-5] in "+-" else "")
+    )
 
 
 def _headroom(check: Check) -> charts.Headroom | None:
@@ -179,14 +222,19 @@ def _point(point: Point, series: Series) -> str:
 def _group_axis(card: Card) -> tuple[list[float], tuple[float, float]]:
     """Return the limits of the ratio and one domain for all groups, so that rows can be compared by eye."""
     found = [g.ratio for a in card.fairness for g in a.groups if g.ratio is not None]
-    ends = sorted({end for k in card.checks if k.metric == "fairness.selection_rate_ratio" and k.against == "absolute" for end in _ends(k)})
+    ends = sorted(
+        {end for k in card.checks if k.metric == "fairness.selection_rate_ratio" and k.against == "absolute" for end in _ends(k)}
+    )
     far = [min(v, 2.0) for f in found for v in (f.value, f.low, f.high) if v is not None]
     return ends, charts.domain_of([*far, *ends, 1.0])
 
 
 def _first_evidence(card: Card) -> str:
     groups = [g for a in card.fairness for g in a.groups]
-    return next((f.evidence for g in groups for f in (g.ratio, g.rate) if f is not None), card.fairness[0].lines[0].figure.evidence if card.fairness[0].lines else card.evidence[0].id)
+    return next(
+        (f.evidence for g in groups for f in (g.ratio, g.rate) if f is not None),
+        card.fairness[0].lines[0].figure.evidence if card.fairness[0].lines else card.evidence[0].id,
+    )
 
 
 def _last_score(series: Series | None) -> str:

@@ -1,135 +1,37 @@
-"""Fills the sections of a card from measurements, findings and the passport. Nothing is computed here; it is chosen, ordered and named."""
+"""Fills the sections of a card from measurements, findings and the passport.
+
+Nothing is computed here; it is chosen, ordered and named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reports import charts
 from reports.numbers import figure as written
 from reports.numbers import limit_text, plural
 from reports.parts import Attribute, Check, Drift, Evidence, Figure, Group, Line, Point, Quality, Series
+from reports.source import FAMILIES, Source, attribute_name, ends, limit_words, rank, worst
 from roadworthy.canonical import canonical_json
-from roadworthy.catalogue import Metric, catalogue
-from roadworthy.finding import ORDER, Finding
+from roadworthy.catalogue import catalogue
+from roadworthy.finding import Finding
 from roadworthy.measurement import Measurement
 from roadworthy.policy import Limit
 from roadworthy.sentences import part as part_words
 
-if TYPE_CHECKING:
-    from roadworthy.evidence import Bundle
-
-FEWEST_PEOPLE = 10
 SHOWN_PER_RULE = 12
 SHOWN_COLUMNS = 8
 SHOWN_EXPECTATIONS = 40
 
-FAMILIES = {
-    "data_quality": "Data quality",
-    "drift": "Drift",
-    "performance": "Performance",
-    "fairness": "Fairness",
-}
 _TOOLS = {
     "data_quality": ("great-expectations", "duckdb"),
     "drift": ("duckdb", "scipy"),
     "performance": ("duckdb", "scikit-learn", "scipy"),
     "fairness": ("duckdb", "fairlearn", "scipy"),
 }
-_BETTER = {"up": "higher is better", "down": "lower is better", "target": "best near zero", "none": ""}
 _OVER_REST = ("drift.psi", "drift.jensen_shannon", "drift.ks")
-
-
-class Source:
-    """A bundle with what every section asks of it at hand.
-
-    Parameters
-    ----------
-    bundle : roadworthy.evidence.Bundle
-    """
-
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self.run = bundle.run
-        self.passport: Mapping[str, Any] = bundle.run["passport"]
-        rules = bundle.run["policy"].get("content", {}).get("rules", [])
-        self.against = {rule["id"]: rule.get("against", "absolute") for rule in rules}
-        self.families = [f for f in FAMILIES if any(m.metric.startswith(f + ".") for m in bundle.measurements)]
-        self.by_part: dict[tuple[str, bytes], list[Finding]] = {}
-        for finding in bundle.findings:
-            self.by_part.setdefault((finding.metric, canonical_json(finding.over)), []).append(finding)
-        self.few = {
-            canonical_json(m.over["group"]) for m in bundle.measurements
-            if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and m.n < FEWEST_PEOPLE
-        }
-        # The widest gap of an attribute may be the gap to such a group, and would tell its rate.
-        self.few_in = {
-            _attribute_name(m.over["group"]) for m in bundle.measurements if "group" in m.over and canonical_json(m.over["group"]) in self.few
-        }
-
-    def word(self, column: str) -> str:
-        """Return the passport's word for a column."""
-        return str(self.passport.get("glossary", {}).get(column, column))
-
-    def evidence(self, metric: str) -> str:
-        """Return the id of the evidence item that holds a metric."""
-        family = metric.partition(".")[0]
-        return f"E{self.families.index(family) + 1}" if family in self.families else f"E{len(self.families) + 1}"
-
-    def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
-        """Say whether a number speaks of so few people that it could point at one of them."""
-        if not metric.startswith("fairness."):
-            return False
-        if "group" not in over:
-            return metric.endswith("_difference") and str(over.get("attribute")) in self.few_in
-        return (n is not None and n < FEWEST_PEOPLE) or canonical_json(over["group"]) in self.few
-
-    def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
-        """Return the findings about one measurement."""
-        return self.by_part.get((metric, canonical_json(over)), [])
-
-    def figure(self, m: Measurement | Finding, unit: str | None = None, reason: str = "") -> Figure:
-        """Return the number of a measurement or a finding, withheld if it speaks of too few people."""
-        hidden = self.hides(m.metric, m.over, m.n)
-        confidence, method = (m.confidence, m.method) if isinstance(m, Measurement) else (None, "")
-        if isinstance(m, Measurement):
-            reason = m.reason
-        return Figure(
-            value=None if hidden else m.value, low=None if hidden else m.low, high=None if hidden else m.high,
-            confidence=confidence, n=None if hidden else m.n, unit=unit or catalogue()[m.metric].unit, method=method,
-            reason="" if hidden else reason, hidden=hidden, evidence=self.evidence(m.metric),
-        )
-
-    def line(self, m: Measurement, title: str | None = None, part: str | None = None) -> Line:
-        """Return one metric with its limits and its worst finding."""
-        metric = catalogue()[m.metric]
-        found = self.findings(m.metric, m.over)
-        absolute = [f for f in found if self.against.get(f.rule, "absolute") == "absolute"]
-        note = next((self.note(f) for f in found if f.note and f.status != "pass"), "")
-        return Line(
-            metric=m.metric, title=title or metric.title, part=part_words(m.over, self.word) if part is None else part,
-            better=_BETTER[metric.direction], figure=self.figure(m),
-            limits=[_limit_words(f, metric, self.against.get(f.rule, "absolute")) for f in found],
-            ends=[end for f in absolute for end in _ends(f.limit)],
-            status=worst(found), previous=self.previous(m), note=note,
-        )
-
-    def note(self, finding: Finding) -> str:
-        """Return what changed a finding's status, without a number about too few people."""
-        return "Too few people to decide." if finding.note and self.hides(finding.metric, finding.over, finding.n) else finding.note
-
-    def previous(self, m: Measurement) -> float | None:
-        """Return the value of the night before, if the state carried one forward."""
-        points = self.bundle.state.get("points", {}).get(f"{m.metric}|{canonical_json(m.over).decode()}", [])
-        if self.hides(m.metric, m.over, m.n) or len(points) < 2 or points[-1][0] != self.run["day"]:
-            return None
-        return float(points[-2][1])
-
-
-def worst(findings: Iterable[Finding]) -> str | None:
-    """Return the worst status, or None without findings."""
-    ranks = [ORDER.index(f.status) for f in findings]
-    return ORDER[max(ranks)] if ranks else None
 
 
 def headroom_of(check: Check) -> charts.Headroom | None:
@@ -163,12 +65,9 @@ def checks(source: Source) -> list[Check]:
             kept[-1] = kept[-1].model_copy(update={"more": rest})
         found += kept
     order: list[str] = list(FAMILIES)
-    return sorted(found, key=lambda c: (-rank(c.status), not c.required, order.index(c.family) if c.family in order else len(order)))
-
-
-def rank(status: str | None) -> int:
-    """Return how bad a status is; no status is the best."""
-    return next((i for i, known in enumerate(ORDER) if known == status), -1)
+    return sorted(
+        found, key=lambda c: (-rank(c.status), not c.required, order.index(c.family) if c.family in order else len(order))
+    )
 
 
 def _closeness(check: Check) -> float:
@@ -183,23 +82,22 @@ def _check(source: Source, finding: Finding) -> Check:
     unit = "difference" if against != "absolute" and metric.unit == "share" else metric.unit
     reason = "" if finding.value is not None else finding.sentence
     return Check(
-        rule=finding.rule, metric=finding.metric, title=metric.title, part=part_words(finding.over, source.word), family=finding.family,
-        status=finding.status, figure=source.figure(finding, unit, reason), limit=finding.limit,
-        limit_words=_limit_words(finding, metric, against), against=against, because=finding.because, note=source.note(finding), more=0,
-        required=finding.required, evidence=source.evidence(finding.metric),
+        rule=finding.rule,
+        metric=finding.metric,
+        title=metric.title,
+        part=part_words(finding.over, source.word),
+        family=finding.family,
+        status=finding.status,
+        figure=source.figure(finding, unit, reason),
+        limit=finding.limit,
+        limit_words=limit_words(finding, metric, against),
+        against=against,
+        because=finding.because,
+        note=source.note(finding),
+        more=0,
+        required=finding.required,
+        evidence=source.evidence(finding.metric),
     )
-
-
-def _limit_words(finding: Finding, metric: Metric, against: str) -> str:
-    unit = "difference" if against != "absolute" and metric.unit == "share" else metric.unit
-    suffix = {"absolute": "", "reference": " against the reference", "champion": " against the live version",
-              "previous": " against the night before"}[against]
-    return limit_text(finding.limit, unit) + suffix
-
-
-def _ends(limit: str) -> list[float]:
-    parsed = Limit.parse(limit)
-    return [end for end in (parsed.at_least, parsed.at_most) if end is not None]
 
 
 def performance(source: Source) -> list[Line]:
@@ -221,7 +119,7 @@ def fairness(source: Source) -> list[Attribute]:
             group = m.over["group"]
             key = canonical_json(group)
             by_group.setdefault(key, {})[m.metric] = m
-            groups.setdefault(_attribute_name(group), {})[key] = group
+            groups.setdefault(attribute_name(group), {})[key] = group
         elif "attribute" in m.over:
             by_attribute.setdefault(str(m.over["attribute"]), []).append(m)
     declared = {p["name"]: p for p in source.passport.get("protected", [])}
@@ -232,21 +130,28 @@ def fairness(source: Source) -> list[Attribute]:
             continue
         protected = declared.get(name, {})
         rows = [_group(source, group, by_group[key], protected.get("reference")) for key, group in groups.get(name, {}).items()]
-        rows.sort(key=lambda g: (g.ratio is None or g.ratio.value is None, g.ratio.value if g.ratio and g.ratio.value is not None else 0.0, g.name))
-        found.append(Attribute(
-            name=name, title=_upper(source.word(str(protected.get("column", name)))), reference=str(protected.get("reference", "")),
-            note=str(protected.get("note", "")), groups=rows,
-            lines=[source.line(m, part="") for m in by_attribute.get(name, [])],
-        ))
+        rows.sort(
+            key=lambda g: (
+                g.ratio is None or g.ratio.value is None,
+                g.ratio.value if g.ratio and g.ratio.value is not None else 0.0,
+                g.name,
+            )
+        )
+        found.append(
+            Attribute(
+                name=name,
+                title=_upper(source.word(str(protected.get("column", name)))),
+                reference=str(protected.get("reference", "")),
+                note=str(protected.get("note", "")),
+                groups=rows,
+                lines=[source.line(m, part="") for m in by_attribute.get(name, [])],
+            )
+        )
     return found
 
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _attribute_name(group: Mapping[str, Any]) -> str:
-    return " × ".join(str(k) for k in group)
 
 
 def _group(source: Source, group: Mapping[str, Any], found: Mapping[str, Measurement], reference: Any) -> Group:
@@ -260,10 +165,17 @@ def _group(source: Source, group: Mapping[str, Any], found: Mapping[str, Measure
     is_reference = len(group) == 1 and str(next(iter(group.values()))) == str(reference)
     status = worst(findings)
     return Group(
-        name=", ".join(str(v) for v in group.values()), reference=is_reference, hidden=canonical_json(group) in source.few,
-        n=None if canonical_json(group) in source.few else n, rate=get("selection_rate"), ratio=get("selection_rate_ratio"),
-        deserved=get("true_positive_rate_difference"), undeserved=get("false_positive_rate_difference"), outcome=get("base_rate"),
-        status=status, note=next((source.note(f) for f in findings if f.note and f.status == status), ""),
+        name=", ".join(str(v) for v in group.values()),
+        reference=is_reference,
+        hidden=canonical_json(group) in source.few,
+        n=None if canonical_json(group) in source.few else n,
+        rate=get("selection_rate"),
+        ratio=get("selection_rate_ratio"),
+        deserved=get("true_positive_rate_difference"),
+        undeserved=get("false_positive_rate_difference"),
+        outcome=get("base_rate"),
+        status=status,
+        note=next((source.note(f) for f in findings if f.note and f.status == status), ""),
     )
 
 
@@ -276,9 +188,14 @@ def drift(source: Source) -> Drift:
             continue
         column = m.over.get("column")
         line = source.line(m, part="", title=source.word(str(column)))
-        others = [o for o in measured if o.over.get("column") == column and o.metric not in _OVER_REST and o.metric != "drift.score_psi"]
-        said = [f"{catalogue()[o.metric].title}: {written(o.value, catalogue()[o.metric].unit, o.low, o.high)}" for o in others
-                if o.value is not None and worst(source.findings(o.metric, o.over)) not in (None, "pass")]
+        others = [
+            o for o in measured if o.over.get("column") == column and o.metric not in _OVER_REST and o.metric != "drift.score_psi"
+        ]
+        said = [
+            f"{catalogue()[o.metric].title}: {written(o.value, catalogue()[o.metric].unit, o.low, o.high)}"
+            for o in others
+            if o.value is not None and worst(source.findings(o.metric, o.over)) not in (None, "pass")
+        ]
         bad = worst([f for o in [m, *others] for f in source.findings(o.metric, o.over)])
         line = line.model_copy(update={"note": "; ".join([*([line.note] if line.note else []), *said]), "status": bad})
         columns.append((-(m.value if m.value is not None else -1.0), str(column), line))
@@ -287,7 +204,12 @@ def drift(source: Source) -> Drift:
     shapes = [source.line(m) for m in measured if "column" not in m.over or m.metric == "drift.score_psi"]
     order = list(catalogue())
     shapes.sort(key=lambda line: (order.index(line.metric), line.part))
-    return Drift(score=series(source, "drift.score_psi"), columns=lines[:SHOWN_COLUMNS], more_columns=max(0, len(lines) - SHOWN_COLUMNS), shapes=shapes)
+    return Drift(
+        score=series(source, "drift.score_psi"),
+        columns=lines[:SHOWN_COLUMNS],
+        more_columns=max(0, len(lines) - SHOWN_COLUMNS),
+        shapes=shapes,
+    )
 
 
 def series(source: Source, metric: str) -> Series | None:
@@ -296,35 +218,46 @@ def series(source: Source, metric: str) -> Series | None:
     key = next((k for k in sorted(points) if k.startswith(metric + "|") and points[k]), None)
     if key is None:
         return None
-    import json
-
     over = json.loads(key.partition("|")[2])
     info = catalogue()[metric]
     rows = [Point(day=p[0], value=p[1], low=p[2], high=p[3]) for p in points[key]]
     limits = [f.limit for f in source.findings(metric, over)]
     limit = limits[0] if limits else ""
-    ends = _ends(limit) if limit else []
-    end = ends[-1] if ends else None
+    both = ends(limit) if limit else []
+    end = both[-1] if both else None
     return Series(
-        metric=metric, title=info.title, part=part_words(over, source.word), unit=info.unit, points=rows,
-        limit=limit_text(limit, info.unit) if limit else "", limit_value=end, sentence=_told(rows, info.unit, limit), evidence=source.evidence(metric),
+        metric=metric,
+        title=info.title,
+        part=part_words(over, source.word),
+        unit=info.unit,
+        points=rows,
+        limit=limit_text(limit, info.unit) if limit else "",
+        limit_value=end,
+        sentence=_told(rows, info.unit, limit),
+        evidence=source.evidence(metric),
     )
 
 
 def _told(points: Sequence[Point], unit: str, limit: str) -> str:
     """Say what the line shows, for those who cannot see it."""
     last = points[-1]
-    near = _ends(limit) if limit else []
+    near = ends(limit) if limit else []
     if len(points) == 1:
         text = f"One night so far, {last.day}: {written(last.value, unit, near=near)}."
     else:
         low, high = min(p.value for p in points), max(p.value for p in points)
-        text = (f"{plural(len(points), 'night')} from {points[0].day} to {last.day}: between {written(low, unit, near=near)} "
-                f"and {written(high, unit, near=near)}, last {written(last.value, unit, near=near)}.")
+        text = (
+            f"{plural(len(points), 'night')} from {points[0].day} to {last.day}: between {written(low, unit, near=near)} "
+            f"and {written(high, unit, near=near)}, last {written(last.value, unit, near=near)}."
+        )
     if limit:
         parsed = Limit.parse(limit)
         beyond = sum(not parsed.holds(p.value) for p in points)
-        text += f" Beyond the limit ({limit_text(limit, unit)}) on {plural(beyond, 'night')}." if beyond else f" Never beyond the limit ({limit_text(limit, unit)})."
+        text += (
+            f" Beyond the limit ({limit_text(limit, unit)}) on {plural(beyond, 'night')}."
+            if beyond
+            else f" Never beyond the limit ({limit_text(limit, unit)})."
+        )
     return text
 
 
@@ -340,7 +273,11 @@ def quality(source: Source) -> Quality:
             rest.append(source.line(m))
     found.sort(key=lambda x: (-rank(x.status), x.figure.value is not None and x.figure.value >= 1.0, x.title))
     rest.sort(key=lambda x: (-rank(x.status), x.title, -(x.figure.value or 0.0), x.part))
-    return Quality(expectations=found[:SHOWN_EXPECTATIONS], more_expectations=max(0, len(found) - SHOWN_EXPECTATIONS), lines=rest[:SHOWN_COLUMNS])
+    return Quality(
+        expectations=found[:SHOWN_EXPECTATIONS],
+        more_expectations=max(0, len(found) - SHOWN_EXPECTATIONS),
+        lines=rest[:SHOWN_COLUMNS],
+    )
 
 
 def evidence(source: Source) -> list[Evidence]:

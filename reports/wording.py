@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reports.numbers import figure, plural, tidy
-from reports.sections import Source
+from reports.source import Source
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import ORDER, Finding
 from roadworthy.policy import Limit
@@ -55,7 +55,9 @@ def masked(source: Source, text: str) -> str:
     for finding in source.bundle.findings:
         if source.hides(finding.metric, finding.over, finding.n) and finding.sentence in text:
             where = part(finding.over, source.word)
-            text = text.replace(finding.sentence, f"{catalogue()[finding.metric].title} ({where}): too few people to show a number.")
+            text = text.replace(
+                finding.sentence, f"{catalogue()[finding.metric].title} ({where}): too few people to show a number."
+            )
     return tidy(text)
 
 
@@ -74,7 +76,8 @@ def plain_of(source: Source, finding: Finding | None) -> str:
     if finding.status in ("error", "insufficient") or finding.value is None:
         known = "could not be looked at" if finding.status == "error" else "could not be settled: there is too little to go by"
         where = part(finding.over, source.word)
-        return f"One thing that must be known {known}: {metric.title.lower() if not metric.title.isupper() else metric.title}{f' ({where})' if where else ''}."
+        title = metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:]
+        return f"One thing that must be known {known}: {title}{f' ({where})' if where else ''}."
     if source.hides(finding.metric, finding.over, finding.n):
         return "It speaks of fewer than ten people, so no number is shown."
     value, where, limit = finding.value, part(finding.over, source.word), Limit.parse(finding.limit)
@@ -83,7 +86,8 @@ def plain_of(source: Source, finding: Finding | None) -> str:
     shown = figure(value, metric.unit, finding.low, finding.high, near)
     text = ""
     if finding.metric == "fairness.selection_rate_ratio" and absolute:
-        text = f"Where 100 people of the reference group get the favourable decision, about {round(100 * value)} of as many with {where} do."
+        share = f"about {round(100 * value)} of as many with {where} do"
+        text = f"Where 100 people of the reference group get the favourable decision, {share}."
     elif finding.metric in ("performance.error_rate", "performance.day_error_rate") and absolute:
         when = "On the newest day whose outcomes are known, " if finding.metric.endswith("day_error_rate") else ""
         said = f"about {round(100 * value)} of 100 decisions were wrong."
@@ -97,7 +101,9 @@ def plain_of(source: Source, finding: Finding | None) -> str:
     elif finding.metric == "data_quality.expectation":
         text = f"The data are not what they have to be: {where}."
     crosses = (
-        finding.status == "warn" and finding.low is not None and finding.high is not None
+        finding.status == "warn"
+        and finding.low is not None
+        and finding.high is not None
         and limit.holds(finding.low) != limit.holds(finding.high)
     )
     if crosses:
