@@ -135,7 +135,7 @@ def write(folder: Path, stop: Stop) -> bool:
                 _sync(folder)
                 return True
         except OSError as problem:
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT) and _create_empty(path):
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and _create_empty(path):
                 return True
             raise
     raise OSError(errno.EAGAIN, "is being changed by another process", str(path))
