@@ -128,17 +128,12 @@ def write(folder: Path, stop: Stop) -> bool:
         for there in read(path):
             if there.key == stop.key and there.state != UNKNOWN and RANK[there.state] >= RANK[stop.state]:
                 return False
-    line = canonical_json({"schema_version": 1, **asdict(stop)}) + b"\n"
-    for _ in range(20):
-        try:
-            if _create(path, line) or _append(path, line):
-                _sync(folder)
-                return True
-        except OSError as problem:
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and _create_empty(path):
-                return True
+    try:
+        _keep(path, canonical_json({"schema_version": 1, **asdict(stop)}) + b"\n")
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or not _create_empty(path):
             raise
-    raise OSError(errno.EAGAIN, "is being changed by another process", str(path))
+    return True
 
 
 def read(path: Path) -> list[Stop]:
@@ -205,7 +200,7 @@ def lift(folder: Path, model: str, version: str, segment: str, until: str) -> li
         if stop.state != UNKNOWN:
             write(folder, stop)
         else:
-            _append_or_create(path, b"a line that could not be understood was kept\n")
+            _keep(path, b"a line that could not be understood was kept\n")
     if aside.is_dir():
         aside.rmdir()
     else:
@@ -245,6 +240,15 @@ def _changed(path: Path) -> str:
         return ""
 
 
+def _keep(path: Path, line: bytes) -> None:
+    """Put a line into the file, in a new one or at its end, until it is there to stay."""
+    for _ in range(100):
+        if _create(path, line) or _append(path, line):
+            _sync(path.parent)
+            return
+    raise OSError(errno.EAGAIN, "It is being changed by another process", str(path))
+
+
 def _create(path: Path, line: bytes) -> bool:
     """Make the file with its content in one step, so that nobody sees it empty; False if it is there already."""
     if path.exists():
@@ -259,12 +263,24 @@ def _create(path: Path, line: bytes) -> bool:
     except FileExistsError:
         return False
     except OSError as problem:
-        if problem.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):  # a file system without links
-            return False
-        raise
+        if problem.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        return _create_slowly(path, line)  # a file system without links
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+    return True
+
+
+def _create_slowly(path: Path, line: bytes) -> bool:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
     return True
 
 
@@ -272,7 +288,10 @@ def _append(path: Path, line: bytes) -> bool:
     """Add a line in one write; False if the file was set aside meanwhile and the line must be written again."""
     if path.is_dir():
         return True  # a folder of that name disables the whole model; there is nothing stricter to add
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return False
     try:
         before = os.fstat(handle).st_size
         # A file made empty by hand disables the whole model; a line of ours must not narrow that.
@@ -288,11 +307,6 @@ def _append(path: Path, line: bytes) -> bool:
     except FileNotFoundError:
         return False
     return (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev)
-
-
-def _append_or_create(path: Path, line: bytes) -> None:
-    if not (_create(path, line) or _append(path, line)):
-        _create(path, line)
 
 
 def _create_empty(path: Path) -> bool:

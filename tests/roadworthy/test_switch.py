@@ -415,7 +415,10 @@ def test_stops_written_at_once_are_all_kept_while_one_is_lifted_again_and_again(
     assert [p.name for p in tmp_path.iterdir()] == ["STOP.credit"]
 
 
-def test_a_stop_whose_file_is_set_aside_under_its_hands_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_stop_whose_file_is_set_aside_under_its_hands_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
     def stop(version: str) -> Stop:
         return Stop.make("credit", version, None, state="disabled", at=NOW, by="oscar", reason="x")
 
@@ -427,12 +430,14 @@ def test_a_stop_whose_file_is_set_aside_under_its_hands_is_written_again(tmp_pat
         if flags & os.O_APPEND and not calls:
             calls.append(path)
             files.lift(tmp_path, "credit", "lifted", "*", "9999")
+            if meanwhile:
+                files.write(tmp_path, stop("other"))
         return handle
 
     monkeypatch.setattr(os, "open", open_and_lose)
     assert files.write(tmp_path, stop("kept"))
     assert calls
-    assert [s.version for s in files.held(tmp_path, "credit")] == ["kept"]
+    assert {s.version for s in files.held(tmp_path, "credit")} == ({"kept", "other"} if meanwhile else {"kept"})
 
 
 def test_a_file_system_without_links_gets_the_whole_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
