@@ -43,6 +43,7 @@ _SAYS_WHICH_ROW = {
     "identifier": "names rows", "key": "names rows", "time": "is the time of the event", "unit": "names what is independent",
 }
 _SMALL_CELL = 5
+_WORTH_A_LOOK = 0.05  # naming new categories takes another pass; a column of many rare ones always has some
 
 
 def measure(subject: Subject) -> list[Measurement]:
@@ -192,13 +193,14 @@ class _Column:
             return self.without(metric, "insufficient", f"The {empty} holds no value of '{self.name}'.", n)
         new = here.cells[-1]
         details: dict[str, Any] = {"expected_share": plan.singles / m}
-        if new:
+        p_value = more_than(new, n, plan.singles, m)
+        if p_value < _WORTH_A_LOOK:
             try:
                 details["most_frequent"] = frequent_new(self.subject.con, self.subject.batch, plan)
             except duckdb.Error:
                 details["most_frequent"] = []  # the names are a help to the reader; the share is the measurement
         stats = {"new": new, "reference_singles": plan.singles}
-        return self._share(metric, new, n, more_than(new, n, plan.singles, m), stats, details)
+        return self._share(metric, new, n, p_value, stats, details)
 
     def _distances(self, plan: ColumnPlan, there: ColumnCounts, here: ColumnCounts) -> list[Measurement]:
         metrics = [self.shift_metric, "drift.jensen_shannon", *(["drift.ks"] if plan.ordered else [])]

@@ -185,7 +185,7 @@ def shift(reference: ArrayLike, batch: ArrayLike, *, ordered: bool) -> Shift:
     a, b = counts_of(reference, batch)
     x, y = (merge_ordered if ordered else merge_unordered)(a, b)
     if x.size > 1:
-        p, method = max(psi_p_value(x, y), chi_square(x, y)[1]), "larger of the closed form of PSI and Pearson's chi-square"
+        p, method = max(psi_p_value(x, y), chi_square(x, y)[1]), "larger p of PSI's closed form and Pearson's chi-square"
     else:
         main = int(np.argmax(a + b))
         x, y = (np.array([c[main], c.sum() - c[main]], dtype=float) for c in (a, b))

@@ -162,12 +162,13 @@ def psi_interval(
     True
     """
     a, b = counts_of(reference, batch)
-    effect, scale, cells = psi_debiased(a, b, smoothing), noise(a, b), a.size
+    found, scale, cells = psi(a, b, smoothing), noise(a, b), a.size
+    effect = max(0.0, found - (cells - 1) * scale)
     p, q = _smooth(b, smoothing), _smooth(a, smoothing)
     ratio = np.log(p / q)
     variance = _multinomial(p, ratio + 1 - q / p, b.sum()) + _multinomial(q, -ratio + 1 - p / q, a.sum())
     half = float(special.ndtri(0.5 + confidence / 2)) * math.sqrt(variance + 2 * (cells - 1) * scale**2)
-    centre = psi(a, b, smoothing) - (cells - 1) * scale
+    centre = found - (cells - 1) * scale
     return min(effect, max(0.0, centre - half)), max(effect, centre + half)
 
 
