@@ -106,7 +106,7 @@ class Subject:
         """Digest of each table that was read, by role."""
         return {t.role: t.digest for t in (self.reference, self.batch, self.labelled, self.decided) if t.digest}
 
-    def rows(self, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+    def rows(self, sql: str, parameters: list[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run a query and return its (few) rows as dictionaries. For counts and aggregates, never for raw rows."""
         cursor = self.con.execute(sql, parameters) if parameters is not None else self.con.execute(sql)
         names = [d[0] for d in cursor.description or []]

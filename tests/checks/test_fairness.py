@@ -142,7 +142,7 @@ def test_counts_give_what_fairlearn_gives_on_the_rows_of_german_credit(tmp_path,
 ROW = st.tuples(st.sampled_from(["a", "b", "it's <b>", ""]), st.integers(0, 1), st.integers(0, 1))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ROW, min_size=1, max_size=40))
 def test_small_tables_agree_with_fairlearn_or_say_why_not(tmp_path, rows):
     frame = pd.DataFrame(rows, columns=["sex", "label", "prediction"])
