@@ -14,6 +14,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "GX_ANALYTICS_ENABLED": "false",
+    "PYTHONSAFEPATH": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 17 s is usual on two cores, 52 s was seen
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # the command line says in a sentence what a log would say in a traceback
     "PREFECT_CLI_PROMPT": "false",
@@ -22,8 +23,12 @@ QUIET = {
 
 
 def silence(environment: MutableMapping[str, str]) -> None:
-    """Turn telemetry off in every library that has a switch for it; these are never left to the user."""
-    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "GX_ANALYTICS_ENABLED"):
+    """Set what is never left to the user: telemetry off, and no code from the current folder.
+
+    Prefect starts its server with ``python -m``, which would look for modules in the current folder first: a ``json.py``
+    that lies in a workspace would run.
+    """
+    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "GX_ANALYTICS_ENABLED", "PYTHONSAFEPATH"):
         environment[name] = QUIET[name]
 
 
