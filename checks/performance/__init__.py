@@ -22,6 +22,7 @@ import duckdb
 
 from checks.performance import classification, regression
 from checks.performance.columns import Columns, columns_of
+from checks.performance.losses import losses
 from checks.performance.sheet import FAMILY, Sheet
 from checks.subject import Subject, one_day
 from roadworthy.measurement import Measurement
@@ -74,6 +75,7 @@ def measure(subject: Subject) -> list[Measurement]:
             passport.task.kind](subject, columns, sheet)
         if "day_error_rate" not in sheet.found:
             _newest_day(subject, sheet)
+        losses(subject, sheet)
     except duckdb.Error as problem:
         return _finish(sheet, "error", f"The labelled rows cannot be counted ({str(problem).splitlines()[0][:160]}).")
     return _finish(sheet, "error", "It was not measured.")
