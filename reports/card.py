@@ -47,7 +47,7 @@ from reports.parts import (
     Waiver,
 )
 from reports.provenance import not_inspected, provenance
-from reports.source import FAMILIES, Source
+from reports.source import FAMILIES, Source, applies
 from reports.wording import decisive, masked, plain_of, summary_of
 from roadworthy.canonical import digest_of
 from roadworthy.sentences import part as part_words
@@ -264,7 +264,7 @@ def _verdict(source: Source, live: Live) -> Verdict:
         reason=masked(source, found.reason),
         plain=plain_of(source, deciding),
         because=deciding.because if deciding is not None else "",
-        summary=summary_of(found.counts),
+        summary=summary_of(found.counts, sum(not applies(source, f) for f in source.bundle.findings)),
         counts=dict(found.counts),
         conditions=[masked(source, c) for c in found.conditions],
         exit_code=found.exit_code,

@@ -80,8 +80,9 @@ def _counts(card: Card, bundle: Bundle) -> Iterator[str]:
         lines[check.status] += 1 + check.more
     if dict(lines) != dict(found):
         yield f"the table of checks stands for {dict(lines)}, but the findings are {dict(found)}."
-    if card.verdict.summary != summary_of(dict(lines)):
-        yield f"the sentence says '{card.verdict.summary}', but the table says '{summary_of(dict(lines))}'"
+    told = summary_of(dict(lines), sum(1 + check.more for check in card.checks if not check.applies))
+    if card.verdict.summary != told:
+        yield f"the sentence says '{card.verdict.summary}', but the table says '{told}'"
     states = Counter(field.state for field in card.provenance.fields)
     if (card.provenance.measured, card.provenance.stated, card.provenance.missing) != (
         states["measured"],

@@ -64,6 +64,7 @@ class Row(Part):
     word: str
     verdict: str
     kind: Kind
+    plain: str
     reason: str
     tier: str
     switch: str
@@ -198,7 +199,8 @@ def _row(made: cards.Card, card: str) -> Row:
         word=made.verdict.word,
         verdict=made.verdict.title,
         kind=made.verdict.kind,
-        reason=made.verdict.plain if made.verdict.word == "clear" else tidy(made.verdict.reason),
+        plain=made.verdict.plain,
+        reason="" if made.verdict.word == "clear" else tidy(made.verdict.reason),
         tier=made.risk_tier,
         switch=made.live.switch_words,
         switch_kind=made.live.switch_kind,
@@ -228,6 +230,7 @@ def _failed(item: Failed, day: str) -> Row:
         word="failed",
         verdict="Not inspected",
         kind="error",
+        plain="",
         reason=tidy(item.sentence),
         tier="not known",
         switch="Not known",

@@ -17,6 +17,7 @@ MINUS = "\u2212"
 DASH = "\u2013"
 _MOST_DIGITS = 6
 _DEFAULT_DIGITS = {"share": 1, "difference": 1, "ratio": 2, "count": 0, "seconds": 1}
+_MOST_BY_UNIT = {"share": 2, "difference": 2, "ratio": 3}
 _HUNDREDFOLD = ("share", "difference")
 _SUFFIX = {"share": f"{NBSP}%", "difference": f"{NBSP}points", "seconds": f"{NBSP}s"}
 _LOOSE_UNIT = re.compile(r"(?<=\d) (?=%|points\b)")
@@ -49,7 +50,9 @@ def figure(
     """
     if value is None:
         return DASH
-    return _plain(value, unit, digits(value, unit, low, high, near)) + _SUFFIX.get(unit, "")
+    suffix = _SUFFIX.get(unit, "")
+    text = _plain(value, unit, digits(value, unit, low, high, near))
+    return text + (suffix.removesuffix("s") if unit == "difference" and text.lstrip(MINUS) == "1" else suffix)
 
 
 def interval(low: float | None, high: float | None, unit: str) -> str:
@@ -69,7 +72,7 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
 def digits(value: float, unit: str, low: float | None = None, high: float | None = None, near: Iterable[float] = ()) -> int:
     """Return how many digits after the point are honest.
 
-    The last digit shown is worth at most a tenth of the interval's width, but at least a thousandth of it.
+    The last digit shown is worth at most a fifth of the interval's width; a share never has more than two after the point.
 
     Examples
     --------
@@ -77,10 +80,11 @@ def digits(value: float, unit: str, low: float | None = None, high: float | None
     (2, 1, 0)
     """
     scale = 100.0 if unit in _HUNDREDFOLD else 1.0
-    if unit == "count":
+    if unit == "count" or (unit == "share" and value in (0.0, 1.0)):
         found = 0
     elif low is not None and high is not None and high > low:
-        found = min(4, max(0, math.ceil(1 - math.log10(scale * (high - low)) - 1e-9)))
+        fine = math.ceil(math.log10(5) - math.log10(scale * (high - low)) - 1e-9)
+        found = min(_MOST_BY_UNIT.get(unit, 4), max(2 if unit == "ratio" else 0, fine))
     elif unit == "own":
         found = 0 if abs(value) >= 1000 else 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
     else:

@@ -61,6 +61,7 @@ class Check(Part):
     note: str
     more: int = Field(description="Further findings of the same rule and status that this line stands for.")
     required: bool
+    applies: bool = Field(default=True, description="False if the subject does not apply to this model.")
     evidence: str
 
 
@@ -250,6 +251,7 @@ class Quality(Part):
     expectations: list[Line]
     more_expectations: int
     lines: list[Line]
+    more_lines: int
 
 
 class Evidence(Part):

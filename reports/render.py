@@ -99,11 +99,13 @@ def environment() -> Environment:
         group_axis=_group_axis,
         first_evidence=_first_evidence,
         last_score=_last_score,
+        bare=_bare,
         has_interval=lambda rows: any(r.figure.low is not None for r in rows),
         of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
     )
     made.globals.update(
         status_of=lambda status: STATUS[status],
+        share_domain=_share_domain,
         headroom=_headroom,
         marks=_marks,
         group_marks=_group_marks,
@@ -183,7 +185,10 @@ def _headroom(check: Check) -> charts.Headroom | None:
 
 
 def _marks(line: Line, domain: tuple[float, float] | None = None) -> charts.Marks | None:
+    """Return the marks of a line; without limit, earlier value or common scale there is nothing to see."""
     f = line.figure
+    if domain is None and not line.ends and line.previous is None:
+        return None
     return charts.marks(f.value, f.low, f.high, line.ends, line.previous, domain)
 
 
@@ -194,7 +199,7 @@ def _group_marks(f: Figure | None, limits: list[float], domain: tuple[float, flo
 def _ticks(ends: list[float], domain: tuple[float, float], digits: int = 1) -> list[tuple[float, str, bool]]:
     """Return place, text and whether it is a limit, for the axis over a column of marks."""
     found = [(charts.place(end, domain), f"{end:.2f}", True) for end in ends]
-    if all(abs(charts.place(1.0, domain) - x) > 12 for x, _, _ in found) and domain[0] < 1.0 < domain[1]:
+    if all(abs(charts.place(1.0, domain) - x) > 22 for x, _, _ in found) and domain[0] < 1.0 < domain[1]:
         found.append((charts.place(1.0, domain), f"{1.0:.{digits}f}", False))
     return found
 
@@ -245,3 +250,19 @@ def _shared_domain(rows: list[Line]) -> tuple[float, float]:
     """Return one range for all rows, from zero, so that they can be compared by eye."""
     known = [v for r in rows for v in (r.figure.value, r.figure.high, *r.ends) if v is not None]
     return (0.0, 1.06 * max(known)) if known and max(known) > 0 and min(known) >= 0 else charts.domain_of(known)
+
+
+def _share_domain(rows: list[Line]) -> tuple[float, float] | None:
+    """Return one range for all shares of a table, or None if fewer than two rows are shares."""
+    known = [
+        (r.figure.low, r.figure.value, r.figure.high, *r.ends)
+        for r in rows
+        if r.figure.unit == "share" and r.figure.value is not None
+    ]
+    return charts.domain_of([v for row in known for v in row]) if len(known) > 1 else None
+
+
+def _bare(f: Figure | None) -> str:
+    """Return a figure without its unit, for a column whose head names it."""
+    text = _figure(f)
+    return text.partition(numbers.NBSP)[0] if f is not None and not f.hidden else text

@@ -13,7 +13,7 @@ from reports import charts
 from reports.numbers import figure as written
 from reports.numbers import limit_text, plural
 from reports.parts import Attribute, Check, Drift, Evidence, Figure, Group, Line, Point, Quality, Series
-from reports.source import FAMILIES, Source, attribute_name, ends, limit_words, rank, worst
+from reports.source import FAMILIES, Source, applies, attribute_name, ends, limit_words, rank, worst
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import Finding
@@ -31,6 +31,7 @@ _TOOLS = {
     "performance": ("duckdb", "scikit-learn", "scipy"),
     "fairness": ("duckdb", "fairlearn", "scipy"),
 }
+_PLACES = ("severe", "error", "fail", "warn", "insufficient", "waived", "open", "pass", "beside")
 _OVER_REST = ("drift.psi", "drift.jensen_shannon", "drift.ks")
 
 
@@ -50,24 +51,30 @@ def checks(source: Source) -> list[Check]:
     """Return the table of checks, worst first.
 
     Every finding that does not pass has a line of its own, up to `SHOWN_PER_RULE` of one rule; the passing ones of a rule
-    share one line, which shows the closest to the limit. Lines and `more` add up to the number of findings.
+    share one line, which shows the closest to the limit, and so do those that are withheld. Lines and `more` add up to the
+    number of findings.
     """
-    grouped: dict[tuple[str, str], list[Check]] = {}
+    grouped: dict[tuple[str, str, bool], list[Check]] = {}
     for finding in source.bundle.findings:
-        grouped.setdefault((finding.status, finding.rule), []).append(_check(source, finding))
+        check = _check(source, finding)
+        grouped.setdefault((check.status, check.rule, check.figure.hidden), []).append(check)
     found: list[Check] = []
-    for (status, _), lines in grouped.items():
+    for (status, _, hidden), lines in grouped.items():
         lines.sort(key=_closeness)
-        shown = 1 if status == "pass" else SHOWN_PER_RULE
+        shown = 1 if status == "pass" or hidden else SHOWN_PER_RULE
         rest = len(lines) - shown
         kept = lines[:shown]
         if rest > 0:
             kept[-1] = kept[-1].model_copy(update={"more": rest})
         found += kept
     order: list[str] = list(FAMILIES)
-    return sorted(
-        found, key=lambda c: (-rank(c.status), not c.required, order.index(c.family) if c.family in order else len(order))
-    )
+    return sorted(found, key=lambda c: (weight(c), order.index(c.family) if c.family in order else len(order)))
+
+
+def weight(check: Check) -> int:
+    """Return the place of a line in the table: what decides the verdict first, what need not be decided late."""
+    late = check.status == "insufficient" and not check.required
+    return _PLACES.index("beside" if late and not check.applies else "open" if late else check.status)
 
 
 def _closeness(check: Check) -> float:
@@ -80,7 +87,8 @@ def _closeness(check: Check) -> float:
 def _check(source: Source, finding: Finding) -> Check:
     metric, against = catalogue()[finding.metric], source.against.get(finding.rule, "absolute")
     unit = "difference" if against != "absolute" and metric.unit == "share" else metric.unit
-    reason = "" if finding.value is not None else finding.sentence
+    m = source.measured.get((finding.metric, canonical_json(finding.over)))
+    reason = "" if finding.value is not None else (m.reason if m is not None and m.reason else finding.sentence)
     return Check(
         rule=finding.rule,
         metric=finding.metric,
@@ -96,6 +104,7 @@ def _check(source: Source, finding: Finding) -> Check:
         note=source.note(finding),
         more=0,
         required=finding.required,
+        applies=applies(source, finding),
         evidence=source.evidence(finding.metric),
     )
 
@@ -103,7 +112,7 @@ def _check(source: Source, finding: Finding) -> Check:
 def performance(source: Source) -> list[Line]:
     """Return the performance metrics in the catalogue's order."""
     order = list(catalogue())
-    found = [m for m in source.bundle.measurements if m.metric.startswith("performance.")]
+    found = [m for m in source.bundle.measurements if m.metric.startswith("performance.") and m.status != "not_applicable"]
     return [source.line(m) for m in sorted(found, key=lambda m: (order.index(m.metric), canonical_json(m.over)))]
 
 
@@ -196,7 +205,8 @@ def drift(source: Source) -> Drift:
             for o in others
             if o.value is not None and worst(source.findings(o.metric, o.over)) not in (None, "pass")
         ]
-        bad = worst([f for o in [m, *others] for f in source.findings(o.metric, o.over)])
+        beside = [f for o in others for f in source.findings(o.metric, o.over) if f.status in ("warn", "fail", "severe")]
+        bad = worst([*source.findings(m.metric, m.over), *beside])
         line = line.model_copy(update={"note": "; ".join([*([line.note] if line.note else []), *said]), "status": bad})
         columns.append((-(m.value if m.value is not None else -1.0), str(column), line))
     columns.sort(key=lambda c: (-rank(c[2].status) if c[2].status in ("fail", "severe", "warn") else 0, c[0], c[1]))
@@ -213,14 +223,19 @@ def drift(source: Source) -> Drift:
 
 
 def series(source: Source, metric: str) -> Series | None:
-    """Return the last nights of one metric, from the state that was carried forward."""
+    """Return the last nights of one metric, from the state that was carried forward, or tonight alone if no rule speaks of it."""
     points = source.bundle.state.get("points", {})
     key = next((k for k in sorted(points) if k.startswith(metric + "|") and points[k]), None)
-    if key is None:
-        return None
-    over = json.loads(key.partition("|")[2])
+    tonight = next((m for m in source.bundle.measurements if m.metric == metric and m.value is not None), None)
     info = catalogue()[metric]
-    rows = [Point(day=p[0], value=p[1], low=p[2], high=p[3]) for p in points[key]]
+    if key is not None:
+        over = json.loads(key.partition("|")[2])
+        rows = [Point(day=p[0], value=p[1], low=p[2], high=p[3]) for p in points[key]]
+    elif tonight is not None and tonight.value is not None:
+        over = dict(tonight.over)
+        rows = [Point(day=source.run["day"], value=tonight.value, low=tonight.low, high=tonight.high)]
+    else:
+        return None
     limits = [f.limit for f in source.findings(metric, over)]
     limit = limits[0] if limits else ""
     both = ends(limit) if limit else []
@@ -266,6 +281,8 @@ def quality(source: Source) -> Quality:
     found: list[Line] = []
     rest: list[Line] = []
     for m in source.bundle.measurements:
+        if m.status == "not_applicable":
+            continue
         if m.metric == "data_quality.expectation":
             line = source.line(m, title=str(m.over.get("expectation", "")), part=str(m.over.get("severity", "")))
             found.append(line.model_copy(update={"note": str(m.details.get("because") or line.note)}))
@@ -277,6 +294,7 @@ def quality(source: Source) -> Quality:
         expectations=found[:SHOWN_EXPECTATIONS],
         more_expectations=max(0, len(found) - SHOWN_EXPECTATIONS),
         lines=rest[:SHOWN_COLUMNS],
+        more_lines=max(0, len(rest) - SHOWN_COLUMNS),
     )
 
 

@@ -46,10 +46,11 @@ class Source:
         self.by_part: dict[tuple[str, bytes], list[Finding]] = {}
         for finding in bundle.findings:
             self.by_part.setdefault((finding.metric, canonical_json(finding.over)), []).append(finding)
+        self.measured = {(m.metric, canonical_json(m.over)): m for m in bundle.measurements}
         self.few = {
             canonical_json(m.over["group"])
             for m in bundle.measurements
-            if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and m.n < FEWEST_PEOPLE
+            if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and 0 < m.n < FEWEST_PEOPLE
         }
         # The widest gap of an attribute may be the gap to such a group, and would tell its rate.
         self.few_in = {
@@ -73,7 +74,10 @@ class Source:
             return False
         if "group" not in over:
             return metric.endswith("_difference") and str(over.get("attribute")) in self.few_in
-        return (n is not None and n < FEWEST_PEOPLE) or canonical_json(over["group"]) in self.few
+        m = self.measured.get((metric, canonical_json(over)))
+        cell = m.stats.get("cases_group") if m is not None else None  # those of the group that the rate is a share of
+        seen = [x for x in (n, cell) if isinstance(x, int)]
+        return any(0 < x < FEWEST_PEOPLE for x in seen) or canonical_json(over["group"]) in self.few
 
     def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
         """Return the findings about one measurement."""
@@ -163,3 +167,9 @@ def ends(limit: str) -> list[float]:
     """Return the ends of a limit as numbers."""
     parsed = Limit.parse(limit)
     return [end for end in (parsed.at_least, parsed.at_most) if end is not None]
+
+
+def applies(source: Source, finding: Finding) -> bool:
+    """Say whether the subject of a finding applies to the model at all."""
+    m = source.measured.get((finding.metric, canonical_json(finding.over)))
+    return m is None or m.status != "not_applicable"

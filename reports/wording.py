@@ -11,6 +11,10 @@ from roadworthy.finding import ORDER, Finding
 from roadworthy.policy import Limit
 from roadworthy.sentences import part
 
+_GAPS = {
+    "fairness.true_positive_rate_difference": "deserve the favourable decision",
+    "fairness.false_positive_rate_difference": "do not deserve the favourable decision",
+}
 _SAID = {
     "severe": ("is severe", "are severe"),
     "fail": ("fails", "fail"),
@@ -21,13 +25,22 @@ _SAID = {
 }
 
 
-def summary_of(counts: Mapping[str, int]) -> str:
+def summary_of(counts: Mapping[str, int], beside: int = 0) -> str:
     """Say how many findings there are of each kind.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        By status.
+    beside : int, optional
+        How many of the insufficient ones do not apply to the model at all.
 
     Examples
     --------
     >>> summary_of({"pass": 41, "warn": 2, "fail": 1})
     '41 of 44 findings pass, 1 fails, 2 are warnings.'
+    >>> summary_of({"pass": 1, "insufficient": 2}, beside=1)
+    '1 of 3 findings passes, 1 has too little data, 1 does not apply.'
     >>> summary_of({})
     'There are no findings.'
     """
@@ -37,8 +50,10 @@ def summary_of(counts: Mapping[str, int]) -> str:
     good = counts.get("pass", 0)
     text = f"{good:,} of {plural(total, 'finding')} {'passes' if good == 1 else 'pass'}"
     for status, (one, many) in _SAID.items():
-        if n := counts.get(status, 0):
+        if n := counts.get(status, 0) - (beside if status == "insufficient" else 0):
             text += f", {n:,} {one if n == 1 else many}"
+    if beside:
+        text += f", {beside:,} {'does' if beside == 1 else 'do'} not apply"
     return text + "."
 
 
@@ -71,7 +86,7 @@ def plain_of(source: Source, finding: Finding | None) -> str:
         None if everything passes.
     """
     if finding is None:
-        return "Everything that was checked is within its limits."
+        return "Everything that had to be checked is within its limits."
     metric = catalogue()[finding.metric]
     if finding.status in ("error", "insufficient") or finding.value is None:
         known = "could not be looked at" if finding.status == "error" else "could not be settled: there is too little to go by"
@@ -92,6 +107,18 @@ def plain_of(source: Source, finding: Finding | None) -> str:
         when = "On the newest day whose outcomes are known, " if finding.metric.endswith("day_error_rate") else ""
         said = f"about {round(100 * value)} of 100 decisions were wrong."
         text = when + said if when else said.capitalize()
+    elif finding.metric == "performance.accuracy" and absolute:
+        text = f"About {round(100 * value)} of 100 decisions were right."
+    elif finding.metric == "performance.roc_auc" and absolute:
+        text = f"Shown one case of each kind, the model tells which is which about {round(100 * value)} times of 100."
+    elif finding.metric == "performance.r2" and absolute:
+        text = f"The model foresees about {max(0, round(100 * value))} % of the ups and downs."
+    elif finding.metric in ("performance.mae", "performance.rmse") and absolute:
+        text = f"On average the prediction is off by {shown}."
+    elif finding.metric in _GAPS and absolute:
+        more = "more" if value > 0 else "fewer"
+        many = f"about {abs(round(100 * value))} {more} get it with {where}"
+        text = f"Of 100 people who {_GAPS[finding.metric]}, {many} than in the reference group."
     elif finding.metric == "performance.bias" and absolute:
         text = f"On average the prediction is {shown.lstrip('−')} too {'low' if value < 0 else 'high'}."
     elif finding.metric == "drift.psi":
