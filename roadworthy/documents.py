@@ -23,7 +23,9 @@ from roadworthy.errors import DocumentError
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 512 * 1024
+MAX_VALUES = 100_000  # with every alias written out: ten short lines of aliases can otherwise mean a billion values
+MAX_DEPTH = 50
 
 
 class Strict(BaseModel):
@@ -90,34 +92,39 @@ def read_document(path: Path, shown: str | None = None) -> Document:
     Raises
     ------
     DocumentError
-        If the file is missing, is not YAML, is not a mapping, repeats a key, or holds a literal secret.
+        If the file is missing, is not YAML, is not a mapping, repeats a key, holds a literal secret, or says what YAML reads
+        otherwise than it looks (``yes``, ``010``, ``12:30``).
     """
     name = shown if shown is not None else str(path)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise DocumentError([f"{name}: there is no such file."]) from None
     except OSError as problem:
         raise DocumentError([f"{name}: cannot be read ({problem.strerror}). Check its permissions."]) from None
     if len(raw) > MAX_BYTES:
-        raise DocumentError([f"{name}: is larger than {MAX_BYTES // 1024 // 1024} MB, which no declaration needs."])
+        raise DocumentError([f"{name}: is larger than {MAX_BYTES // 1024} KB, which no declaration needs."])
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise DocumentError([f"{name}: is not UTF-8 text. Save it as UTF-8."]) from None
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        said = getattr(problem, "problem", None) or "the text cannot be parsed"
-        raise DocumentError([f"{name}:{line}: is not valid YAML ({said})."]) from None
-    if not isinstance(data, dict):
-        raise DocumentError([f"{name}:1: must hold a mapping (key: value), but holds {_kind(data)}."])
     lines: dict[Where, int] = {}
     problems: list[str] = []
-    _walk(tree, (), lines, problems, name)
+    try:
+        data = _parse(text, lines, problems, name)
+    except yaml.reader.ReaderError as problem:
+        line, bad = text.count("\n", 0, problem.position) + 1, ord(text[problem.position])
+        raise DocumentError([f"{name}:{line}: holds the control character U+{bad:04X}. Remove it."]) from None
+    except yaml.MarkedYAMLError as problem:
+        line = problem.problem_mark.line + 1 if problem.problem_mark is not None else 1
+        said = problem.problem or "the text cannot be parsed"
+        hint = " Indent with spaces." if "'\\t'" in said else ""
+        raise DocumentError([f"{name}:{line}: is not valid YAML ({said}).{hint}"]) from None
+    except RecursionError:
+        raise DocumentError([f"{name}:1: nests more than {MAX_DEPTH} levels deep, which no declaration needs."]) from None
+    if not isinstance(data, dict):
+        raise DocumentError([f"{name}:1: must hold a mapping (key: value), but holds {_kind(data)}."])
     document = Document(path, name, data, lines)
     problems += [
         f"{document.at(where)}: {_key(where)} holds a literal secret. "
@@ -142,28 +149,126 @@ def load(path: Path, model: type[M], shown: str | None = None) -> M:
     return validate(read_document(path, shown), model)
 
 
-def _walk(node: Any, where: Where, lines: dict[Where, int], problems: list[str], name: str) -> None:
-    lines.setdefault(where, node.start_mark.line + 1)
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with every value that is none of its kind as an error with its line.
+
+    The loader in pure Python: the one in C is ten times faster and dies, process and all, of a file of open brackets.
+    """
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            kind = str(node.tag).rpartition(":")[2]
+            problem = f"{str(node.value)[:40]!r} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+def _parse(text: str, lines: dict[Where, int], problems: list[str], name: str) -> Any:
+    """Return the data of a YAML text; collect the line of each key, and a sentence for what YAML allows and we do not."""
+    loader = _Loader(text)
+    try:
+        tree = loader.get_single_node()
+        if tree is None:
+            return None
+        size, height = _extent(tree, {})
+        if height > MAX_DEPTH:
+            raise RecursionError
+        if size > MAX_VALUES:
+            said = f"means more than {MAX_VALUES:,} values once its aliases are written out, which no declaration needs."
+            raise DocumentError([f"{name}:1: {said}"])
+        _walk(loader, tree, (), lines, problems, name)
+        return loader.construct_document(tree)
+    finally:
+        loader.dispose()
+
+
+def _extent(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values stand under a node and how deep, as if each alias were written out, in one visit a node."""
+    if id(node) in known:
+        if known[id(node)] == (0, 0):
+            raise yaml.composer.ComposerError(None, None, "an alias stands inside of what it stands for", node.start_mark)
+        return known[id(node)]
+    known[id(node)] = (0, 0)
+    inner: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        inner = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    extents = [_extent(part, known) for part in inner]
+    known[id(node)] = (1 + sum(size for size, _ in extents), 1 + max((height for _, height in extents), default=0))
+    return known[id(node)]
+
+
+def _walk(loader: _Loader, node: yaml.Node, where: Where, lines: dict[Where, int], problems: list[str], name: str) -> None:
+    line = node.start_mark.line + 1
+    lines.setdefault(where, line)
+    if said := _misread(loader, node):
+        problems.append(f"{name}:{line}: {said}")
+    if isinstance(node, yaml.MappingNode):
+        seen: list[Any] = []
         for key, value in node.value:
-            spelt = str(getattr(key, "value", ""))
-            if spelt in seen:
-                problems.append(f"{name}:{key.start_mark.line + 1}: the key '{spelt}' stands here a second time. Keep one.")
-            seen.add(spelt)
-            lines[(*where, spelt)] = key.start_mark.line + 1
-            _walk(value, (*where, spelt), lines, problems, name)
+            line = key.start_mark.line + 1
+            meant = "<<" if str(key.tag).endswith(":merge") else loader.construct_object(key, deep=True)
+            spelt = str(key.value) if isinstance(key, yaml.ScalarNode) else str(meant)
+            if meant in seen:
+                problems.append(f"{name}:{line}: the key '{spelt}' stands here a second time. Keep one.")
+            seen.append(meant)
+            if isinstance(key, yaml.ScalarNode) and (said := _unfit(key.value)):
+                problems.append(f"{name}:{line}: a key {said}")
+            for step in (spelt, str(meant)):
+                lines[(*where, step)] = line
+            _walk(loader, value, (*where, spelt), lines, problems, name)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*where, index), lines, problems, name)
+            _walk(loader, item, (*where, index), lines, problems, name)
 
 
-_SECRET_KEY = re.compile(r"(?i)(^|_|-)(password|passwd|secret|token|api_?key|private_?key|credential)s?$")
-_SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@"
+_CORE_TAGS = ("null", "bool", "int", "float", "str", "map", "seq", "timestamp", "merge", "value")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+
+def _misread(loader: _Loader, node: yaml.Node) -> str:
+    """Say what is wrong with a value that YAML takes for something else than it looks like, or that cannot be kept."""
+    tag = str(node.tag).removeprefix("tag:yaml.org,2002:")
+    if tag not in _CORE_TAGS:
+        return f"the tag '{node.tag}' has no meaning here. Take it out."
+    if not isinstance(node, yaml.ScalarNode):
+        return ""
+    text = str(node.value)
+    if tag == "str":
+        said = _unfit(text)
+        return f"the text {said}" if said else ""
+    plain = node.style is None and tag in ("bool", "int", "float")
+    if not plain or (tag == "bool" and text.lower() in ("true", "false")):
+        return ""
+    meant = loader.construct_object(node)
+    if tag == "bool" or ":" in text or (tag == "int" and str(meant) != text.lstrip("+")):
+        shown = str(meant).lower() if tag == "bool" else str(meant)
+        return f"YAML reads {text} without quotes as {shown}. Write {shown} if you mean that, or '{text}' in quotes."
+    return ""
+
+
+def _unfit(text: str) -> str:
+    if found := _CONTROL.search(text):
+        return f"holds the control character U+{ord(found[0]):04X}. Remove it."
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "holds half a character (a lone surrogate). Write the whole one."
+    return ""
+
+
+_SECRET_KEY = re.compile(
+    r"(?:^|[_.\s-]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:password|passwd|passphrase|pwd|secret|token|(?:api|private|secret|access|account|signing)[_-]?key|credential)s?$"
 )
-_REFERENCE = re.compile(r"^(env|file|prefect):\S+$")
+_SECRET_VALUE = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
+    r"|\bgithub_pat_[A-Za-z0-9_]{30,}|\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bhooks\.slack\.com/services/\w+/\w+|\bglpat-[\w-]{20,}|\bhf_[A-Za-z0-9]{30,}"
+    r"|\bsk[-_](?:live_|test_|proj-|ant-)[\w-]{20,}|\bsk-[A-Za-z0-9]{32,}|\bAIza[\w-]{35}|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,}"
+    r"|(?i:\b[a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,200}:[^/\s@]{1,500}@)"
+    r"|[?&;](?i:access_token|token|api_?key|key|sig|signature|password|secret)=[^&\s]{6,}"
+)
+_REFERENCE = re.compile(r"(env|file|prefect):\S+")
 
 
 def is_reference(value: str) -> bool:
@@ -174,14 +279,16 @@ def is_reference(value: str) -> bool:
     >>> is_reference("env:SLACK_URL"), is_reference("hunter2")
     (True, False)
     """
-    return _REFERENCE.match(value) is not None
+    return _REFERENCE.fullmatch(value) is not None
 
 
 def _secrets(data: Any, where: Where = ()) -> Iterator[Where]:
     if isinstance(data, dict):
         for key, value in data.items():
-            named = isinstance(value, str) and _SECRET_KEY.search(str(key)) and value and not is_reference(value)
-            if named:
+            if _SECRET_VALUE.search(str(key)):
+                yield where
+            held = isinstance(value, str | int | float) and not isinstance(value, bool)
+            if held and value != "" and _SECRET_KEY.search(str(key)) and not is_reference(str(value)):
                 yield (*where, str(key))
             else:
                 yield from _secrets(value, (*where, str(key)))
@@ -210,17 +317,20 @@ def _plain_places(document: Document, loc: Where) -> Where:
     here: Any = document.data
     kept: list[str | int] = []
     for step in loc:
-        inside = (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int) and step < len(here))
-        if inside:
+        if isinstance(here, list) and isinstance(step, int) and step < len(here):
             here = here[step]
             kept.append(step)
+        elif isinstance(here, dict) and (key := [k for k in here if k == step or step in (str(k), repr(k))]):
+            here = here[key[0]]
+            kept.append(str(key[0]))
     return tuple(kept)
 
 
 _WANTED = {
-    "string_type": "text; put it in quotes", "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
-    "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping",
-    "model_attributes_type": "a mapping", "date_type": "a date such as 2026-04-01", "date_from_datetime_parsing": "a date such as 2026-04-01",
+    "string_type": "text; put it in quotes", "int_type": "a whole number", "int_from_float": "a whole number",
+    "float_type": "a number", "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping",
+    "model_type": "a mapping", "model_attributes_type": "a mapping", "date_type": "a date such as 2026-04-01",
+    "date_from_datetime_parsing": "a date such as 2026-04-01",
 }
 
 
@@ -229,7 +339,8 @@ def _sentences(document: Document, model: type[BaseModel], errors: Sequence[Any]
     groups: dict[tuple[Where, str], list[Any]] = {}
     for error in errors:
         place = _plain_places(document, tuple(error["loc"]))
-        branch = len(place) < len(error["loc"]) and error["type"] not in ("missing", "extra_forbidden") and error["loc"][-1] != "[key]"
+        alone = error["type"] in ("missing", "extra_forbidden", "invalid_key") or error["loc"][-1:] == ("[key]",)
+        branch = len(place) < len(error["loc"]) and not alone
         groups.setdefault((place, "" if branch else f"{error['loc']} {error['type']} {error['msg']}"), []).append(error)
     found: dict[str, None] = {}
     for (place, _), group in groups.items():
@@ -241,7 +352,7 @@ def _sentences(document: Document, model: type[BaseModel], errors: Sequence[Any]
             found.setdefault(_wrong_type(document, place, group[0]["input"], " or ".join(reversed(wanted))))
         else:
             found.setdefault(_sentence(document, model, place, (fitting or group)[0]))
-    return list(found)
+    return sorted(found, key=lambda sentence: int(sentence.removeprefix(f"{document.shown}:").partition(":")[0]))
 
 
 def _wrong_type(document: Document, place: Where, given: Any, wanted: str) -> str:
@@ -262,13 +373,13 @@ def _sentence(document: Document, model: type[BaseModel], plain: Where, error: A
         cause = error["ctx"]["error"]
         return f"{document.at((*plain, *getattr(cause, 'where', ())))}: {cause}"
     if kind in ("literal_error", "enum"):
-        return f"{place}: {_key(plain)} is {given!r}, but must be one of {error['ctx']['expected']}."
-    if loc and loc[-1] == "[key]":
+        return f"{place}: {_key(plain)} is {str(given)[:60]!r}, but must be {error['ctx']['expected']}."
+    if kind == "invalid_key" or (loc and loc[-1] == "[key]"):
         above = _key(plain[:-1])
         if isinstance(given, bool):
             word = "yes, on or true" if given else "no, off or false"
             return f"{place}: a key of {above} is {word}, which YAML does not read as text; put the key in quotes."
-        return f"{place}: the key {given!r} of {above} is {_kind(given)}, but must be text; put the key in quotes."
+        return f"{place}: the key {str(given)[:40]!r} of {above} is {_kind(given)}, but must be text; put the key in quotes."
     if kind in _WANTED:
         return _wrong_type(document, plain, given, _WANTED[kind])
     if kind == "string_pattern_mismatch":

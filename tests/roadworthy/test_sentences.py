@@ -89,7 +89,7 @@ def test_every_part_has_words(over, said):
 
 def test_every_metric_of_the_catalogue_can_be_said():
     for metric in catalogue().values():
-        low, high = metric.range
+        low, _high = metric.range
         over = {key: {"sex": "female"} if key == "group" else "x" for key in metric.over}
         number_ = 0.5 if low is None or low < 0.5 else low
         said = describe(Measurement(metric.id, over, number_, number_, number_, 0.95, n=3), metric, str)
