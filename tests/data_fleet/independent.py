@@ -60,8 +60,21 @@ def psi(now: pd.Series, before: pd.Series, bins: int = 10) -> float:
     return float(max(0.0, ((p - q) * np.log(p / q)).sum() - len(edges) * (1 / len(now) + 1 / len(before))))
 
 
+def expectation(night: date, model: str, name: str) -> bool:
+    """Say whether the window's rows keep one line of the model's suite, written out again here."""
+    found = rows(model, night, {"credit": 10, "employment": 1}.get(model, 14))
+    lines = {
+        "rows": lambda: {"credit": 20, "employment": 6000, "flights": 60, "bikes": 12}[model] <= len(found) <= 10000,
+        "temperature-there": lambda: found["temp"].notna().mean() >= 0.95,
+        "age-plausible": lambda: found["age" if model == "credit" else "AGEP"].between(0 if model != "credit" else 18, 100).all(),
+    }
+    return bool(lines[name]())
+
+
 def answer(night: date, model: str, metric: str, over: str) -> float:
     """Return the number that README.md's table of expected outcomes gives for one line."""
+    if metric == "data_quality.expectation":
+        return float(expectation(night, model, over))
     if model == "bikes":
         return {"performance.r2": r2, "performance.bias": bias}[metric](night)
     if model == "flights":
@@ -71,6 +84,7 @@ def answer(night: date, model: str, metric: str, over: str) -> float:
             "performance.day_error_rate": lambda: error_rate(flights(night, 1), "predicted_late", "late15"),
             "performance.roc_auc": lambda: auc(window, "score", "late15"),
             "drift.score_psi": lambda: psi(rows("flights", night, 14)["score"], reference("flights")["score"]),
+            "drift.label_rate_change": lambda: float(window["late15"].mean() - reference("flights")["late15"].mean()),
         }[metric]()
     if model == "credit":
         window, decision, label, score = rows("credit", night, 10), "decision", "good_credit", "score"
@@ -95,6 +109,8 @@ def answer(night: date, model: str, metric: str, over: str) -> float:
         return auc(window, score, label)
     if metric == "drift.score_psi":
         return psi(window[score], reference(model)[score])
+    if metric == "drift.label_rate_change":
+        return float(window[label].mean() - reference(model)[label].mean())
     group, other = groups[over]
     if metric == "fairness.selection_rate_ratio":
         return ratio(window[decision], group, other)
