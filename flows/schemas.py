@@ -40,6 +40,7 @@ class Published:
 
 def published() -> tuple[Published, ...]:
     """Return every kind of file that is published."""
+    from checks.data_quality import Suite
     from roadworthy.catalogue import Catalogue
     from roadworthy.passport import Passport
     from roadworthy.people import People
@@ -52,6 +53,7 @@ def published() -> tuple[Published, ...]:
         Published("people", "people.yaml", People, "Who answers for models."),
         Published("passport", "models/<model>/<version>.yaml", Passport, "Everything that is declared of one model version."),
         Published("policy", "policies/<name>.yaml", Policy, "The rules that a tier must satisfy."),
+        Published("suite", "suites/<name>.yaml", Suite, "What must hold of a model's data, read by Great Expectations."),
         Published("waiver", "waivers/<id>.yaml", WaiverFile, "A signed, expiring exception to one rule of one model."),
         Published("catalogue", "roadworthy/catalogue.yaml", Catalogue,
                   "Every metric once. Part of the program, not of a workspace; policies may name only what stands in it."),

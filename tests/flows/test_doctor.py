@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -236,10 +237,10 @@ def test_a_server_that_refuses_a_deployment_is_said_in_one_line() -> None:
 
 @pytest.mark.prefect
 def test_schedules_make_runs_with_the_libraries_that_the_lock_names() -> None:
-    before = set(Path("/tmp").glob("roadworthy-doctor-*"))
+    before = set(Path(tempfile.gettempdir()).glob("roadworthy-doctor-*"))
     found = server.schedules(os.environ)
     assert found.ok, found.says
-    assert set(Path("/tmp").glob("roadworthy-doctor-*")) == before, "its database is thrown away"
+    assert set(Path(tempfile.gettempdir()).glob("roadworthy-doctor-*")) == before, "its database is thrown away"
 
 
 def test_a_server_that_cannot_start_is_said(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ FILES = [
     ("people", "data/people.yaml"),
     *(("passport", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "models").glob("*/*.yaml"))),
     *(("policy", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "policies").glob("*.yaml"))),
+    *(("suite", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "suites").glob("*.yaml"))),
     ("catalogue", "roadworthy/catalogue.yaml"),
 ]
 
@@ -67,7 +68,7 @@ def test_a_real_file_passes_its_schema(name: str, file: str) -> None:
     jsonschema.Draft202012Validator(packaged(name), format_checker=jsonschema.FormatChecker()).validate(value)
 
 
-@pytest.mark.parametrize(("name", "file"), [FILES[0], FILES[1], FILES[2], *(f for f in FILES if f[0] == "policy")])
+@pytest.mark.parametrize(("name", "file"), [FILES[0], FILES[1], FILES[2], *(f for f in FILES if f[0] in ("policy", "suite"))])
 def test_schema_and_class_refuse_the_same_mistakes(name: str, file: str, tmp_path: Path) -> None:
     """An unknown key, a missing key and a wrong type, for every top-level key of the file: neither reader lets one through."""
     good = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
