@@ -12,16 +12,17 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import duckdb
 
 from checks.subject import Table
+from roadworthy.canonical import digest_of
 from roadworthy.sql import literal, quote
 
 Kind = Literal["number", "truth", "text", "date", "clock", "empty", "other"]
@@ -89,6 +90,8 @@ class ColumnPlan:
     singles : int
         Words: categories that the reference holds once. Their share of the rows is what a batch is expected to hold of new
         categories without any drift (Good 1953, The population frequencies of species).
+    whole : bool
+        Numbers: whether the column's type holds whole numbers only.
     why_not : str
         Why the column cannot be counted; empty if it can.
     """
@@ -99,6 +102,7 @@ class ColumnPlan:
     top: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     singles: int = 0
+    whole: bool = False
     why_not: str = ""
 
     @property
@@ -130,7 +134,7 @@ class ColumnPlan:
         if not self.edges:
             return ["any"]
         inner = [
-            self._shown(right) if right == math.nextafter(left, math.inf)
+            self._shown(right) if right == math.nextafter(left, math.inf) or (self.whole and right - left == 1)
             else f"{self._shown(left)} to {self._shown(right) if right < self.edges[-1] else 'the end'}"
             for left, right in pairwise(self.edges)
         ]
@@ -155,6 +159,11 @@ class Plan:
 
     columns: dict[str, ColumnPlan]
     problems: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all cells: what was counted under the same digest adds up."""
+        return digest_of([asdict(column) for column in self.columns.values()])
 
 
 def plan_of(con: duckdb.DuckDBPyConnection, reference: Table, columns: Sequence[str]) -> Plan:
@@ -240,6 +249,12 @@ def groups_sql(columns: Sequence[str], table: str) -> str:
     return f"select {grouping} as col, {word} as word, count(*) as n from ({rows}) group by grouping sets ({sets})"
 
 
+def one_row(con: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> tuple[Any, ...]:
+    """Return the only row of a query. Fetched as a list, because a connection refuses other work while rows are left."""
+    rows = (con.execute(sql) if parameters is None else con.execute(sql, parameters)).fetchall()
+    return tuple(rows[0]) if rows else ()
+
+
 def file_list(files: Sequence[Path]) -> str:
     """Return paths as SQL literals, with DuckDB's glob characters taken literally."""
     return ", ".join(literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path))) for path in files)
@@ -259,11 +274,11 @@ def _plan_numbers(con: duckdb.DuckDBPyConnection, reference: Table, columns: Seq
     source = f"(select {inner} from {_sampled(reference)})"
     finite = [f"case when isfinite(x{i}) then x{i} end" for i in range(len(columns))]
     asked = ", ".join(f"quantile_disc({x}, {DECILES}), min({x}), max({x}), approx_count_distinct({x})" for x in finite)
-    row = con.execute(f"select {asked} from {source}").fetchone() or ()
+    row = one_row(con, f"select {asked} from {source}")
     few = [i for i in range(len(columns)) if 0 < row[4 * i + 3] <= 2 * FEW_VALUES]  # the count is approximate
     values: dict[int, list[float]] = {}
     if few:
-        lists = con.execute(f"select {', '.join(f'list(distinct {finite[i]})' for i in few)} from {source}").fetchone() or ()
+        lists = one_row(con, f"select {', '.join(f'list(distinct {finite[i]})' for i in few)} from {source}")
         values = {i: sorted(v for v in found if v is not None) for i, found in zip(few, lists, strict=True)}
     plans = {}
     for i, name in enumerate(columns):
@@ -274,7 +289,8 @@ def _plan_numbers(con: duckdb.DuckDBPyConnection, reference: Table, columns: Seq
             edges = _edges_of_values(values[i])
         else:
             edges = _edges_of_quantiles(quantiles, low, high)
-        plans[name] = ColumnPlan(name, kind_of(reference.columns[name]), edges)
+        type_name = reference.columns[name]
+        plans[name] = ColumnPlan(name, kind_of(type_name), edges, whole=type_name.upper() in _INTEGERS)
     return plans
 
 
@@ -308,7 +324,7 @@ def _ascending(edges: Iterable[float]) -> tuple[float, ...]:
 
 def _plan_words(con: duckdb.DuckDBPyConnection, reference: Table, columns: Sequence[str]) -> dict[str, ColumnPlan]:
     asked = ", ".join(f"count({quote(c)}), approx_count_distinct(cast({quote(c)} as varchar))" for c in columns)
-    row = con.execute(f"select {asked} from {reference.name}").fetchone() or ()
+    row = one_row(con, f"select {asked} from {reference.name}")
     plans: dict[str, ColumnPlan] = {}
     seen: dict[str, list[tuple[str, int]]] = {}
     for i, name in enumerate(columns):

@@ -15,7 +15,7 @@ from functools import partial
 
 import duckdb
 
-from checks.drift.plan import ColumnPlan, Plan, each_alone_if_needed, groups_sql, kind_of, number_sql
+from checks.drift.plan import ColumnPlan, Plan, each_alone_if_needed, groups_sql, kind_of, number_sql, one_row
 from checks.subject import Table
 from roadworthy.sql import quote
 
@@ -66,12 +66,15 @@ class Profile:
     ----------
     rows : int
     columns : dict of str to ColumnCounts
+    plan : str
+        Digest of the plan.
     problems : dict of str to str
         Columns that could not be counted, with the sentence why.
     """
 
     rows: int
     columns: dict[str, ColumnCounts]
+    plan: str = ""
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -87,13 +90,15 @@ def merge(left: Profile, right: Profile) -> Profile:
     --------
     >>> half = Profile(2, {"x": ColumnCounts((1, 1), 0)})
     >>> merge(half, half)
-    Profile(rows=4, columns={'x': ColumnCounts(cells=(2, 2), null=0, ...)}, problems={})
+    Profile(rows=4, columns={'x': ColumnCounts(cells=(2, 2), null=0, ...)}, plan='', problems={})
     """
+    if left.plan != right.plan:
+        raise ValueError("profiles of different plans do not add up")
     problems = {**left.problems, **right.problems}
     names = [n for n in left.columns if n not in problems]
     if set(names) != {n for n in right.columns if n not in problems}:
         raise ValueError("profiles of different columns do not add up")
-    return Profile(left.rows + right.rows, {n: left.columns[n] + right.columns[n] for n in names}, problems)
+    return Profile(left.rows + right.rows, {n: left.columns[n] + right.columns[n] for n in names}, left.plan, problems)
 
 
 def profile(con: duckdb.DuckDBPyConnection, table: Table, plan: Plan) -> Profile:
@@ -110,7 +115,7 @@ def profile(con: duckdb.DuckDBPyConnection, table: Table, plan: Plan) -> Profile
     problems: dict[str, str] = {}
     for count, names, at_once in ((_count_numbers, numbers, 200), (_count_words, words, 40), (_count_nulls, bare, 200)):
         found |= each_alone_if_needed(partial(count, con, table, here), names, at_once, problems)
-    return Profile(table.rows, {name: found[name] for name in here if name in found}, problems)
+    return Profile(table.rows, {name: found[name] for name in here if name in found}, plan.digest, problems)
 
 
 def frequent_new(con: duckdb.DuckDBPyConnection, table: Table, column: ColumnPlan, most: int = 5) -> list[tuple[str, int]]:
@@ -136,7 +141,7 @@ def _count_numbers(
     columns = [plans[name] for name in names]
     asked = ", ".join(f"count({quote(n)}), map_values(histogram({number_sql(n, table.columns[n])}, ?::double[]))" for n in names)
     edges = [[-math.inf, *c.edges, sys.float_info.max, math.inf] for c in columns]
-    row = con.execute(f"select count(*), {asked} from {table.name}", edges).fetchone() or ()
+    row = one_row(con, f"select count(*), {asked} from {table.name}", edges)
     found = {}
     for i, column in enumerate(columns):
         present = int(row[1 + 2 * i])
@@ -179,5 +184,5 @@ def _count_nulls(
     con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], names: Sequence[str]
 ) -> dict[str, ColumnCounts]:
     asked = ", ".join(f"count({quote(name)})" for name in names)
-    row = con.execute(f"select count(*), {asked} from {table.name}").fetchone() or ()
+    row = one_row(con, f"select count(*), {asked} from {table.name}")
     return {name: ColumnCounts((), int(row[0]) - int(row[1 + i])) for i, name in enumerate(names)}

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from checks.counts import columns_of, positive
-from checks.drift.plan import file_list, kind_of
+from checks.drift.plan import file_list, kind_of, one_row
 from checks.drift.shift import two_shares
 from checks.intervals import effective_n, newcombe
 from checks.subject import Subject, Table
@@ -65,7 +65,7 @@ def changed_kind(subject: Subject, column: str) -> bool:
 
 def _any_value(subject: Subject, table: Table, column: str) -> bool:
     try:
-        return bool(subject.con.execute(f"select 1 from {table.name} where {quote(column)} is not null limit 1").fetchone())
+        return bool(one_row(subject.con, f"select 1 from {table.name} where {quote(column)} is not null limit 1"))
     except duckdb.Error:
         return True  # unreadable is a problem of its own; it must not hide the change
 
@@ -118,10 +118,10 @@ def _rows_of(subject: Subject, day: date) -> int | None:
     if not files:
         return None
     try:
-        row = subject.con.execute(f"select sum(num_rows) from parquet_file_metadata([{file_list(files)}])").fetchone()
+        row = one_row(subject.con, f"select sum(num_rows) from parquet_file_metadata([{file_list(files)}])")
     except duckdb.Error:
         return None
-    return int(row[0]) if row and row[0] is not None else None
+    return int(row[0]) if row[0] is not None else None
 
 
 def _median_interval(values: list[int], confidence: float = 0.95) -> tuple[int, int, float]:
@@ -184,7 +184,7 @@ def _share(subject: Subject, table: Table, expression: str) -> tuple[int, int, f
     by = quote(unit) if unit is not None and subject.passport.independence.unit != "row" and unit in table.columns else None
     units = f"select sum(x) as k, count(x) as n from (select {expression} as x{f', {by} as u' if by else ''} from {table.name}) "
     asked = "sum(k), sum(n), sum(k * k), sum(k * n), sum(n * n), count(*)"
-    row = subject.con.execute(f"select {asked} from ({units} {'group by u' if by else ''}) where n > 0").fetchone() or (0,) * 6
+    row = one_row(subject.con, f"select {asked} from ({units} {'group by u' if by else ''}) where n > 0")
     k, n, kk, kn, nn, blocks = (int(v or 0) for v in row)
     if by is None or n == 0:
         return k, n, float(n)

@@ -75,8 +75,8 @@ def test_eighty_rows_of_the_same_distribution_have_no_effect():
 
 def _shares(kind: str) -> np.ndarray:
     zipf = 1 / np.arange(1, 21)
-    shares = {"deciles": np.full(10, 0.1), "skewed words": zipf / zipf.sum(), "spike": np.array([0.6, 0.15, 0.1, 0.08, 0.05, 0.02])}
-    return shares[kind]
+    spike = np.array([0.6, 0.15, 0.1, 0.08, 0.05, 0.02])
+    return {"deciles": np.full(10, 0.1), "skewed words": zipf / zipf.sum(), "spike": spike}[kind]
 
 
 KINDS = ["deciles"] * 18 + ["skewed words"] * 8 + ["spike"] * 4

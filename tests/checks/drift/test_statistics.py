@@ -14,7 +14,7 @@ from scipy.spatial import distance
 from checks.drift import statistics as s
 
 CELL = st.one_of(st.integers(0, 40), st.integers(0, 2_000_000))
-PAIR = st.integers(1, 25).flatmap(lambda k: st.tuples(st.lists(CELL, min_size=k, max_size=k), st.lists(CELL, min_size=k, max_size=k)))
+PAIR = st.integers(1, 25).flatmap(lambda k: st.tuples(*[st.lists(CELL, min_size=k, max_size=k) for _ in range(2)]))
 FULL = st.integers(1, 25).flatmap(
     lambda k: st.tuples(*[st.lists(st.integers(1, 1_000_000), min_size=k, max_size=k) for _ in range(2)])
 )
