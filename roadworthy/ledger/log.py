@@ -212,7 +212,7 @@ class Ledger:
                 yield execute
         except exc.DBAPIError as problem:
             raise sqlite.storage_error(problem.orig or problem, self.where) from problem
-        except sqlite3.Error as problem:  # raised by our own connection function, outside SQLAlchemy's wrapping
+        except (sqlite3.Error, UnicodeDecodeError) as problem:  # what SQLAlchemy does not wrap
             raise sqlite.storage_error(problem, self.where) from problem
 
 

@@ -18,6 +18,7 @@ from roadworthy.ledger.chain import Execute
 
 PREFIX = "sqlite:///"
 WAIT_SECONDS = 30.0
+_RESTORE = "Keep the file and restore a copy."
 
 
 class DamagedError(StorageError):
@@ -61,7 +62,7 @@ def connect(path: Path, *, wait: float = WAIT_SECONDS, read_only: bool = False) 
     """
     try:
         return _connect(path, wait, read_only)
-    except (sqlite3.Error, OSError) as problem:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as problem:
         raise storage_error(problem, path) from problem
 
 
@@ -144,12 +145,14 @@ def storage_error(problem: BaseException, where: object) -> StorageError:
     said = str(problem)
     if isinstance(problem, FileNotFoundError):
         return StorageError(f"There is no database {where}.", "Nothing has been recorded yet, or state_url names another place.")
+    if isinstance(problem, UnicodeDecodeError):  # sqlite3 could not even say what is wrong: its message quotes a damaged name
+        return DamagedError(f"The database {where} is damaged: its description of itself is no text.", _RESTORE)
     known = (
         ("locked", "is held by another process", "Try again when it has finished."),
         ("readonly", "is on a disk or has permissions that do not allow writing", "Make it writable."),
         ("disk is full", "cannot grow because the disk is full", "Free some space; nothing half-written was kept."),
-        ("malformed", "is damaged: a page of it cannot be read", "Keep the file and restore a copy."),
-        ("not a database", "is not a database", "Keep the file and restore a copy."),
+        ("malformed", "is damaged: a page of it cannot be read", _RESTORE),
+        ("not a database", "is not a database", _RESTORE),
         ("append-only", "refused a change of what was recorded", "Entries are only ever added."),
         ("unable to open", "cannot be opened", "Check that its folder exists and may be written."),
         ("disk i/o", "cannot be read or written (the disk reports an error or a limit)", "Check disk and quota."),
