@@ -1,0 +1,29 @@
+"""Runs every benchmark of this folder, one after the other: ``make bench``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ORDER = ("night", "drift", "data_quality", "performance", "fairness", "switch", "severe_rules")
+
+
+def main() -> int:
+    """Return 0 if every benchmark ran."""
+    failed = []
+    for name in ORDER:
+        script = HERE / f"{name}.py"
+        if not script.is_file():
+            continue
+        print(f"\n=== {name}\n", flush=True)
+        if subprocess.run([sys.executable, str(script)], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"Did not run to the end: {', '.join(failed)}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
