@@ -23,19 +23,20 @@ def main(arguments: list[str]) -> int:
     """Make the environment, install what the lock names, install the checkout, compile; return the exit code."""
     if len(arguments) != 1:
         return _fail("Name the folder of the environment: python .ci/install.py .venv", 64)
+    version = sys.version.split()[0]
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        return _fail(f"Roadworthy needs Python 3.11 to 3.13; this is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12", 64)
+        return _fail(f"Roadworthy needs Python 3.11 to 3.13; this is {version}. Name another one: make PYTHON=python3.12", 64)
     folder = Path(arguments[0]).absolute()
-    _say(f"Setting up {folder.name} with Python {sys.version.split()[0]}. This is done once and takes a few minutes.")
+    _say(f"Setting up {folder.name} with Python {version}. This is done once and takes a few minutes.")
     try:
         venv.EnvBuilder(with_pip=True, clear=_of_another_python(folder), symlinks=True).create(folder)
     except (OSError, subprocess.CalledProcessError) as problem:
-        return _fail(f"The virtual environment could not be made ({problem}). On Debian and Ubuntu install the package python3-venv.")
+        return _fail(f"The virtual environment could not be made ({problem}). On Debian and Ubuntu install python3-venv first.")
     python = folder / "bin" / "python"
     packages = len(re.findall(r"^[A-Za-z0-9]", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE))
     # The lock names every package, so nothing is left to resolve; --no-deps keeps old pips from trying.
     if _pip(python, packages, "--no-deps", "--require-hashes", "-r", str(LOCK)):
-        return _fail("The packages could not be installed; pip's last words stand above. Run the same command again: what was fetched is kept.")
+        return _fail("The packages could not be installed; pip's last words stand above. Mend that and run it again.")
     if _pip(python, 1, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT)):
         return _fail("Roadworthy itself could not be installed; pip's last words stand above.")
     _say("Compiling bytecode, so that the first run does not have to")
@@ -59,7 +60,8 @@ def _of_another_python(folder: Path) -> bool:
 
 def _pip(python: Path, packages: int, *arguments: str) -> int:
     """Run ``pip install`` with progress in a few lines; return its exit code."""
-    command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
+    quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+    command = [str(python), "-m", "pip", "install", *quiet, *arguments]
     tail: deque[str] = deque(maxlen=25)
     found = 0
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -53,14 +53,16 @@ def files_of(root: Path, pattern: str, day: date | None = None) -> list[Path]:
     exact = root / text
     if exact.is_file():
         return [exact]
-    return sorted(path for path in (Path(p) for p in glob.glob(glob.escape(str(root)) + "/" + text, recursive=True)) if path.is_file())
+    found = (Path(p) for p in glob.glob(glob.escape(str(root)) + "/" + text, recursive=True))
+    return sorted(path for path in found if path.is_file())
 
 
 def newest_day(root: Path, pattern: str, not_after: date) -> date | None:
     """Return the newest day up to `not_after` for which the declared path has a file, or None."""
     parts = pattern.split("{date}")
     found = []
-    for path in glob.glob(glob.escape(str(root)) + "/" + "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]".join(parts), recursive=True):
+    any_day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+    for path in glob.glob(glob.escape(str(root)) + "/" + any_day.join(parts), recursive=True):
         rest = str(Path(path).relative_to(root))
         for start in range(len(rest) - 9):
             try:

@@ -17,6 +17,7 @@ from roadworthy.people import People
 from roadworthy.policy import Policy, read_policy
 
 FILE = "roadworthy.yaml"
+_NAME_ONE = "Name one with --workspace, or make one with 'roadworthy init DIR'."
 
 
 class Alerts(Strict):
@@ -31,7 +32,7 @@ class Alerts(Strict):
     def _references(cls, urls: list[str]) -> list[str]:
         for url in urls:
             if not is_reference(url):
-                raise ValueError(f"an alert address is a secret; write a reference (env:NAME, file:PATH, prefect:BLOCK) instead of {url[:12]!r}...")
+                raise ValueError("an alert address is a secret; write a reference to it: env:NAME, file:PATH or prefect:BLOCK.")
         return urls
 
 
@@ -76,7 +77,7 @@ class Workspace:
         """Open the workspace at `root`."""
         root = root.resolve()
         if not (root / FILE).is_file():
-            raise UsageError(f"{root} is not a workspace: it has no {FILE}.", "Name one with --workspace, or make one with 'roadworthy init DIR'.")
+            raise UsageError(f"{root} is not a workspace: it has no {FILE}.", _NAME_ONE)
         return cls(root, load(root / FILE, Settings, FILE))
 
     @classmethod
@@ -89,7 +90,7 @@ class Workspace:
         for folder in (start, *start.parents):
             if (folder / FILE).is_file():
                 return cls.open(folder)
-        raise UsageError("No workspace here or in any folder above.", "Name one with --workspace, or make one with 'roadworthy init DIR'.")
+        raise UsageError("No workspace here or in any folder above.", _NAME_ONE)
 
     @property
     def made(self) -> Path:
@@ -101,7 +102,9 @@ class Workspace:
         """The folder of the evidence bundles."""
         url = self.settings.evidence_url.removeprefix("file://")
         if "://" in url:
-            raise WorkspaceError(f"{FILE}: evidence_url '{url}' is object storage, which this version cannot write yet.", "Use a folder.")
+            raise WorkspaceError(
+                f"{FILE}: evidence_url '{url}' is object storage, which this version cannot write yet.", "Use a folder."
+            )
         return self.root / url
 
     @property
@@ -142,9 +145,15 @@ class Workspace:
                 continue
             person = people.find(who)
             if person is None:
-                problems.append(f"{document.at(('roles', role))}: names '{who}' as {role}, who is not in people.yaml. Add the person or name another.")
+                problems.append(
+                    f"{document.at(('roles', role))}: names '{who}' as {role}, who is not in people.yaml. "
+                    "Add the person or name another."
+                )
             elif role != "deputy" and role not in person.roles:
-                problems.append(f"{document.at(('roles', role))}: names '{who}' as {role}, but people.yaml gives {person.name} only: {', '.join(person.roles)}.")
+                problems.append(
+                    f"{document.at(('roles', role))}: names '{who}' as {role}, "
+                    f"but people.yaml gives {person.name} only: {', '.join(person.roles)}."
+                )
         if problems:
             raise DocumentError(problems)
         return passport, document

@@ -53,7 +53,8 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], str, str]] = {
         [("maturity_days: 0", "maturity_days: soon")], "maturity_days",
         "'task.maturity_days' is text ('soon'), but must be a whole number."),
     "a number where text must be": (
-        [('version: "1.0.0"', "version: 1.0")], "version: 1.0", "'version' is a number ('1.0'), but must be text; put it in quotes."),
+        [('version: "1.0.0"', "version: 1.0")], "version: 1.0",
+        "'version' is a number ('1.0'), but must be text; put it in quotes."),
     "a word that YAML takes for true": (
         [("female: women}", "yes: women}")], "yes: women",
         "a key of 'protected[1].values' is yes, on or true, which YAML does not read as text; put the key in quotes."),
