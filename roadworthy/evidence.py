@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -165,7 +164,7 @@ class EvidenceStore:
         address = Address(target, digest_bytes(manifest), relative)
         if target.is_dir():
             return self._same(address)
-        temporary = target.parent / f".{run_id[:60]}.{uuid.uuid4().hex}.tmp"
+        temporary = target.parent / f".{run_id[:60]}.{os.urandom(8).hex()}.tmp"
         try:
             temporary.mkdir(parents=True)
             _write_all(temporary, {**files, MANIFEST: manifest})

@@ -67,7 +67,8 @@ class _Findings:
     entries: int = 0
 
     def report(self) -> Report:
-        seen = f"{self.entries} ledger entries, {self.bundles} bundles and {self.files} files"
+        entries = _count(self.entries, "ledger entry", "ledger entries")
+        seen = f"{entries}, {_count(self.bundles, 'bundle')}, {_count(self.files, 'file')}"
         if self.failures:
             return Report("tampered", [f"Checked: {seen}.", *self.failures, *self.missing, *self.notes])
         if self.missing:
@@ -237,6 +238,10 @@ def _switch(ledger: Ledger) -> Iterator[str]:
     for key, row in rows.items():
         if row.fence and (key not in last or last[key].seq != row.fence):
             yield f"Switch: the row of {' '.join(key)} names entry {row.fence} of the ledger, which is not its last."
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -184,7 +183,7 @@ def lift(folder: Path, model: str, version: str, segment: str, until: str) -> li
         If the file cannot be changed; then the stop still holds there.
     """
     path = folder / file_name(model)
-    aside = folder / f".{path.name}.{uuid.uuid4().hex}.lifted"
+    aside = folder / f".{path.name}.{os.urandom(8).hex()}.lifted"
     try:
         path.rename(aside)
     except FileNotFoundError:
@@ -253,7 +252,7 @@ def _create(path: Path, line: bytes) -> bool:
     """Make the file with its content in one step, so that nobody sees it empty; False if it is there already."""
     if path.exists():
         return False
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(line)

@@ -7,7 +7,6 @@ row and ledger are written through ``sqlite3`` by the same statements as everywh
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -109,6 +108,8 @@ def _check(root: Path, model: str, version: str | None) -> None:
 
 
 def _login() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (OSError, KeyError):

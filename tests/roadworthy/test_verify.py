@@ -80,7 +80,7 @@ def test_what_nobody_touched_is_valid_and_said_not_to_be_anchored(workspace: Wor
     assert report.lines == [
         "not anchored: no head of the ledger is kept elsewhere, so a tail cut off with its evidence, or a history rewritten from "
         "its first entry, would not show.",
-        "Consistent: 5 ledger entries, 4 bundles and 31 files.",
+        "Consistent: 5 ledger entries, 4 bundles, 31 files.",
     ]
     assert str(report).startswith("VALID (not anchored: ")
     assert verify(workspace.root).state == "valid"
@@ -100,7 +100,7 @@ def test_an_empty_ledger_is_valid_and_a_missing_one_cannot_be_verified(tmp_path:
     assert (missing.state, missing.exit_code) == ("cannot_verify", 3)
     assert "There is no database" in str(missing)
     Ledger.open(workspace.state_url).close()
-    assert verify(workspace).lines[1] == "Consistent: 0 ledger entries, 0 bundles and 0 files."
+    assert verify(workspace).lines[1] == "Consistent: 0 ledger entries, 0 bundles, 0 files."
 
 
 def test_bundles_without_their_ledger_are_never_valid(workspace: Workspace, tmp_path: Path) -> None:
