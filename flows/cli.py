@@ -223,7 +223,8 @@ def doctor(
         if workspace is not None:
             raise
         here = None
-    found = doctors.examine(here, server=server)
+    with printing.progress(err, as_json) as say:
+        found = doctors.examine(here, server=server, say=say)
     if as_json:
         out.print_json(json.dumps([{"what": f.what, "ok": f.ok, "says": f.says, "do": f.do} for f in found]))
     else:
