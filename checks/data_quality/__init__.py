@@ -1,4 +1,4 @@
-"""Data quality: does the batch keep what its suite expects, and does any column know the answer?
+"""Data quality: what a batch must be, and which columns know the answer.
 
 Measured, never judged: whether each expectation of the workspace's suite holds on the day's batch, how many rows came,
 whether a declared leak is there, and how strongly each feature alone tells the label on the reference.
@@ -63,7 +63,8 @@ def _expectations(subject: Subject) -> Iterator[Measurement]:
         path = suite_path(subject.root, declared)
         suite = read_suite(path, declared)
     except DocumentError as problem:
-        yield not_measured(EXPECTATION, "error", f"The suite cannot be used: {_counted(problem)}", details={"problems": problem.problems[:20]})
+        reason = f"The suite cannot be used: {_counted(problem)}"
+        yield not_measured(EXPECTATION, "error", reason, details={"problems": problem.problems[:20]})
         return
     inputs = {"batch": batch.digest, "suite": suite_digest(path)} if batch.digest else {"suite": suite_digest(path)}
     if not batch:
@@ -98,14 +99,16 @@ def _evaluated(subject: Subject, suite: Suite, inputs: dict[str, str]) -> Iterat
             status = "insufficient" if outcome.status == "insufficient" else "error"
         value = {"held": 1.0, "violated": 0.0}.get(outcome.status)
         yield Measurement(
-            EXPECTATION, over, value, n=outcome.n, method=method, inputs=inputs, status=status, reason=outcome.reason, details=details,
+            EXPECTATION, over, value, n=outcome.n, method=method, inputs=inputs, status=status, reason=outcome.reason,
+            details=details,
         )
 
 
 def _rows(subject: Subject) -> Iterator[Measurement]:
     batch = subject.batch
     if batch or (batch.columns and not batch.broken):  # a file without rows was read, and holds none
-        yield Measurement(ROWS, value=batch.rows, n=batch.rows, method="count", inputs=_inputs(subject), details={"days": len(batch.days)})
+        days = {"days": len(batch.days)}
+        yield Measurement(ROWS, value=batch.rows, n=batch.rows, method="count", inputs=_inputs(subject), details=days)
     else:
         yield not_measured(ROWS, _unread(subject), batch.problem, inputs=_inputs(subject))
 
@@ -116,9 +119,8 @@ def _declared_leaks(subject: Subject) -> Iterator[Measurement]:
         yield not_measured(DECLARED_LEAK, "not_applicable", "The passport declares no leak.")
     elif batch or (batch.columns and not batch.broken):
         for column in leaks:
-            yield Measurement(
-                DECLARED_LEAK, {"column": column}, float(column in batch.columns), n=batch.rows, method="schema", inputs=_inputs(subject),
-            )
+            there = float(column in batch.columns)
+            yield Measurement(DECLARED_LEAK, {"column": column}, there, n=batch.rows, method="schema", inputs=_inputs(subject))
     else:
         yield not_measured(DECLARED_LEAK, _unread(subject), batch.problem, inputs=_inputs(subject))
 

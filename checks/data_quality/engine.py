@@ -152,7 +152,8 @@ def _validate(
         try:
             built.append(gx.build(one.type, _translated(one, table, alias, engine), one.id))
         except (ValueError, TypeError, gx.Error) as problem:
-            found[one.id] = Outcome("error", reason=f"Great Expectations does not accept the kwargs of {one.type} ({_first_line(problem)}).")
+            reason = f"Great Expectations does not accept the kwargs of {one.type} ({_first_line(problem)})."
+            found[one.id] = Outcome("error", reason=reason)
     suite = gx.Suite(name="roadworthy", expectations=built)
     if len(suite.expectations) != len(built):
         raise DataError(f"Great Expectations kept {len(suite.expectations)} of {len(built)} expectations; none may be dropped.")
@@ -201,7 +202,8 @@ def _corrected(
             continue
         if not n:
             what = "has no value" if len(one.columns) == 1 else "have no row to compare"
-            corrected[one.id] = Outcome("insufficient", 0, f"{_quoted(one.columns)} {what} in {table.rows:,} rows, so nothing could break the rule.")
+            reason = f"{_quoted(one.columns)} {what} in {table.rows:,} rows, so nothing could break the rule."
+            corrected[one.id] = Outcome("insufficient", 0, reason)
         elif infinite_values and one.shape.finite:
             corrected[one.id] = Outcome("violated", n, details={"infinite_values": infinite_values})
         else:
@@ -293,7 +295,9 @@ def _why(message: str, one: Expectation, table: Table, engine: Engine) -> str:
         return "The batch could not be read to its end."
     if one.shape.rows == "sql":
         # Parser, binder and catalog speak before a row is read; what comes later may quote one.
-        said = re.sub(r"\s+", " ", message.partition("Error: ")[2].partition("\n")[0])[:160] if kind in ("Binder", "Parser", "Catalog") else ""
+        early = kind in ("Binder", "Parser", "Catalog")
+        said = message.partition("Error: ")[2].partition("\n")[0][:160] if early else ""
         return f"The query could not be run ({said or (kind or 'unknown') + ' error'})."
     types = ", ".join(f"'{c}' ({table.columns[c]})" for c in one.columns if c in table.columns)
-    return f"{one.type} could not be run on {_NAME[engine]}{f' ({kind} error)' if kind else ''}: its values do not fit {types or 'the table'}."
+    error = f" ({kind} error)" if kind else ""
+    return f"{one.type} could not be run on {_NAME[engine]}{error}: its values do not fit {types or 'the table'}."

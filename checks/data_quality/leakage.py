@@ -153,10 +153,16 @@ def _rows_of(subject: Subject, numbers: Sequence[str]) -> tuple[Numbers, list[Nu
 
     reference = subject.reference
     named = ", ".join(f"{_number(c, reference.columns[c])} as x{i}" for i, c in enumerate(numbers))
-    query = f"select * from (select ({_target(subject.passport)})::double as y, {named} from {_sampled(reference)}) where y is not null"
+    rows = f"select ({_target(subject.passport)})::double as y, {named} from {_sampled(reference)}"
+    query = f"select * from ({rows}) where y is not null"
     got = subject.con.execute(query).fetchnumpy()
-    columns = [np.ma.filled(np.ma.asarray(got[f"x{i}"], dtype=np.float64), np.nan) for i in range(len(numbers))]
-    return np.ma.filled(np.ma.asarray(got["y"], dtype=np.float64), np.nan), columns
+
+    def filled(name: str) -> Numbers:
+        values: Any = got[name]  # a masked array where the database has NULL
+        plain = values.filled(np.nan) if isinstance(values, np.ma.MaskedArray) else values
+        return np.asarray(plain, dtype=np.float64)
+
+    return filled("y"), [filled(f"x{i}") for i in range(len(numbers))]
 
 
 def _sampled(reference: Table) -> str:
@@ -229,7 +235,8 @@ def ranked(y: Numbers, x: Numbers, classes: Sequence[int]) -> Strength | str:
     ends = delong(best[1])
     sides = sorted((2 * abs(ends.low - 0.5), 2 * abs(ends.high - 0.5)))
     details = {"kind": "number", "values": len(values), "missing": int(missing.sum())}
-    return _strength(2 * best[0], 0.0 if ends.low < 0.5 < ends.high else sides[0], sides[1], best, len(y), details, classes, ends.method)
+    low = 0.0 if ends.low < 0.5 < ends.high else sides[0]
+    return _strength(2 * best[0], low, sides[1], best, len(y), details, classes, ends.method)
 
 
 def crossed(levels: Counts, seed: tuple[int, int]) -> Strength | str:
@@ -354,8 +361,9 @@ def _ratio_of_levels(subject: Subject, column: str) -> Strength | str:
     rows = f"select ({_target(subject.passport)}) as y, {quote(column)} as level from {subject.reference.name}"
     centred = f"select y - avg(y) over () as y, level from ({rows}) where y is not null"
     sums = f"select count(*) as n, sum(y) as s, sum(y * y) as q from ({centred}) group by level"
-    told = subject.con.execute(f"select coalesce(sum(n), 0), count(*), sum(s * s / n), sum(q) from ({sums})").fetchone() or (0, 0, None, None)
-    return _ratio(int(told[0]), int(told[1]), float(told[2] or 0.0), float(told[3] or 0.0), {"kind": "category", "levels": int(told[1])})
+    query = f"select coalesce(sum(n), 0), count(*), coalesce(sum(s * s / n), 0), coalesce(sum(q), 0) from ({sums})"
+    n, levels, between, total = subject.con.execute(query).fetchone() or (0, 0, 0.0, 0.0)
+    return _ratio(int(n), int(levels), float(between), float(total), {"kind": "category", "levels": int(levels)})
 
 
 def _ratio(n: int, levels: int, between: float, total: float, details: dict[str, Any]) -> Strength | str:
@@ -367,7 +375,7 @@ def _ratio(n: int, levels: int, between: float, total: float, details: dict[str,
     F ratio when the column knows nothing, ``2 (levels - 1) / ((n - 1) (n - levels))``.
     """
     if n < 3 or n <= levels:
-        return f"{details['kind'].capitalize()} with {levels:,} levels in {n:,} rows with a label: too few rows of a level to tell."
+        return f"The column has {levels:,} levels in {n:,} rows with a label: too few rows of a level to tell."
     if not total > 0:
         return f"The label has one value only in {n:,} rows."
     raw = 1 - ((total - between) / (n - levels)) / (total / (n - 1))
@@ -379,8 +387,8 @@ def _ratio(n: int, levels: int, between: float, total: float, details: dict[str,
 
 
 def _strength(
-    value: float, low: float, high: float, best: tuple[float, RankSums, int], n: int, details: dict[str, Any], classes: Sequence[int],
-    how: str,
+    value: float, low: float, high: float, best: tuple[float, RankSums, int], n: int, details: dict[str, Any],
+    classes: Sequence[int], how: str,
 ) -> Strength:
     sums = best[1]
     more = {"class": best[2]} if len(classes) > 1 else {}
@@ -389,4 +397,6 @@ def _strength(
 
 
 def _one_class(n: int) -> str:
-    return f"The label has fewer than two classes in {n:,} rows." if n else "No row of the reference has a label that the passport knows."
+    if not n:
+        return "No row of the reference has a label that the passport knows."
+    return f"The label has fewer than two classes in {n:,} rows."

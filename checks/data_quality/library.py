@@ -8,7 +8,6 @@ buffered where the library runs its queries. The mend touches a private method; 
 from __future__ import annotations
 
 import atexit
-import gc
 import logging
 import os
 import sys
@@ -57,9 +56,10 @@ def great_expectations() -> SimpleNamespace:
     import sqlalchemy
     from great_expectations import ExpectationSuite
     from great_expectations.core.batch import Batch
-    from great_expectations.exceptions import GreatExpectationsError
-    from great_expectations.execution_engine import PandasExecutionEngine, SqlAlchemyExecutionEngine
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.validator.validator import Validator
 
@@ -82,11 +82,13 @@ def great_expectations() -> SimpleNamespace:
 
         @property
         def nulls(self) -> dict[str, int]:
-            return self.__dict__.setdefault("_nulls", {})
+            kept: dict[str, int] = self.__dict__.setdefault("_nulls", {})
+            return kept
 
         @property
         def counts(self) -> dict[Any, Any]:
-            return self.__dict__.setdefault("_counts", {})
+            kept: dict[Any, Any] = self.__dict__.setdefault("_counts", {})
+            return kept
 
     class OnDuckDB(Remembering, SqlAlchemyExecutionEngine):
         """Fetch before the connection closes: DuckDB's result does not outlive it."""
@@ -112,7 +114,8 @@ def great_expectations() -> SimpleNamespace:
             # The library never lets go of an engine; a connection that it held to the end would outlive DuckDB itself.
             held = [con]
             pool = sqlalchemy.create_engine(
-                "duckdb:///:memory:", creator=lambda: duckdb_engine.ConnectionWrapper(held[0].cursor()), poolclass=sqlalchemy.pool.NullPool,
+                "duckdb:///:memory:", creator=lambda: duckdb_engine.ConnectionWrapper(held[0].cursor()),
+                poolclass=sqlalchemy.pool.NullPool,
             )
             executor = OnDuckDB(engine=pool)
             data = SqlAlchemyBatchData(execution_engine=executor, table_name=view, create_temp_table=False)
@@ -123,7 +126,7 @@ def great_expectations() -> SimpleNamespace:
         finally:
             if pool is not None:
                 pool.dispose()
-                pool.dialect._type_memos.clear()
+                pool.dialect._type_memos.clear()  # it holds DuckDB's types for as long as the process lives
                 held.clear()
 
     def build(name: str, kwargs: dict[str, Any], identity: str) -> Any:
@@ -151,6 +154,5 @@ def _let_go() -> None:
 
     Loaded beside Great Expectations they outlive DuckDB's binding, which then prints pages of "leaked" on the user's screen.
     """
-    gc.collect()
     for name in [n for n in sys.modules if n.partition(".")[0] == "duckdb_engine"]:
         vars(sys.modules[name]).clear()

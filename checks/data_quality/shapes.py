@@ -44,7 +44,8 @@ from typing import Literal
 
 Engine = Literal["duckdb", "pandas"]
 Kind = Literal[
-    "column", "columns", "names", "bound", "number", "whole", "index", "share", "flag", "values", "pairs", "quantiles", "sql", "text",
+    "column", "columns", "names", "bound", "number", "whole", "index", "share", "flag", "values", "pairs", "quantiles", "sql",
+    "text",
 ]
 Rows = Literal["column", "either", "any", "all", "table", "schema", "sql", "missing"]
 
@@ -146,8 +147,10 @@ SHAPES: dict[str, Shape] = {
 }
 
 _SQL = "Write unexpected_rows_expectation with a query that selects the bad rows"
-_TYPES = "It answers wrongly on DuckDB and on pandas 3. The metric drift.type_changes watches types; or " + _SQL[0].lower() + _SQL[1:] + \
-    ", such as: select 1 from {batch} where typeof(age) <> 'BIGINT'."
+_TYPES = (
+    "It answers wrongly on DuckDB and on pandas 3. The metric drift.type_changes watches types. "
+    f"{_SQL}, such as: select 1 from {{batch}} where typeof(age) <> 'BIGINT'."
+)
 
 INSTEAD: dict[str, str] = {
     "expect_column_values_to_be_of_type": _TYPES,

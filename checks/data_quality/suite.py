@@ -134,7 +134,7 @@ def _mistakes(document: Document, suite: Suite, engine: Engine | None) -> Iterat
         here: tuple[str | int, ...] = ("expectations", index)
         if one.id in seen:
             first = document.line(("expectations", seen[one.id], "id"))
-            yield f"{document.at((*here, 'id'))}: the id '{one.id}' stands here a second time (first on line {first}). Rename one."
+            yield f"{document.at((*here, 'id'))}: the id '{one.id}' stands here a second time (line {first}). Rename one."
         seen.setdefault(one.id, index)
         said = _unknown(one.type) or (refusal(one.type, engine) if engine else "")
         if said:
@@ -175,8 +175,8 @@ def _wrong_kwargs(one: Expectation) -> Iterator[tuple[str, str]]:
     low, high = given.get("min_value"), given.get("max_value")
     if low is None or high is None or wrong:
         return
-    if _is_number(low) != _is_number(high) or type(low) is not type(high) and not _is_number(low):
-        yield "max_value", "'min_value' and 'max_value' are of different kinds; write both as numbers, as dates, or as dates with time."
+    if _is_number(low) != _is_number(high) or (type(low) is not type(high) and not _is_number(low)):
+        yield "max_value", "'min_value' and 'max_value' are of different kinds; write both as numbers, dates, or dates with time."
     elif low > high:
         yield "max_value", f"'min_value' {low} is above 'max_value' {high}; nothing can lie between."
 
