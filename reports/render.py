@@ -100,6 +100,7 @@ def environment() -> Environment:
         first_evidence=_first_evidence,
         last_score=_last_score,
         bare=_bare,
+        words=lambda text: text.split(" "),
         has_interval=lambda rows: any(r.figure.low is not None for r in rows),
         of=lambda part, whole: round(100.0 * part / whole, 2) if whole else 0.0,
     )

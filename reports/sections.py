@@ -51,17 +51,18 @@ def checks(source: Source) -> list[Check]:
     """Return the table of checks, worst first.
 
     Every finding that does not pass has a line of its own, up to `SHOWN_PER_RULE` of one rule; the passing ones of a rule
-    share one line, which shows the closest to the limit, and so do those that are withheld. Lines and `more` add up to the
-    number of findings.
+    share one line, which shows the closest to the limit, and so do those that are withheld or have no number for the same
+    reason. Lines and `more` add up to the number of findings.
     """
-    grouped: dict[tuple[str, str, bool], list[Check]] = {}
+    grouped: dict[tuple[str, str, str], list[Check]] = {}
     for finding in source.bundle.findings:
         check = _check(source, finding)
-        grouped.setdefault((check.status, check.rule, check.figure.hidden), []).append(check)
+        alike = "withheld" if check.figure.hidden else check.figure.reason
+        grouped.setdefault((check.status, check.rule, alike), []).append(check)
     found: list[Check] = []
-    for (status, _, hidden), lines in grouped.items():
+    for (status, _, alike), lines in grouped.items():
         lines.sort(key=_closeness)
-        shown = 1 if status == "pass" or hidden else SHOWN_PER_RULE
+        shown = 1 if status == "pass" or alike else SHOWN_PER_RULE
         rest = len(lines) - shown
         kept = lines[:shown]
         if rest > 0:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from reports.numbers import figure, plural, tidy
 from reports.source import Source
+from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import ORDER, Finding
 from roadworthy.policy import Limit
@@ -88,6 +89,9 @@ def plain_of(source: Source, finding: Finding | None) -> str:
     if finding is None:
         return "Everything that had to be checked is within its limits."
     metric = catalogue()[finding.metric]
+    measured = source.measured.get((finding.metric, canonical_json(finding.over)))
+    if finding.value is None and measured is not None and measured.reason:
+        return tidy(measured.reason)
     if finding.status in ("error", "insufficient") or finding.value is None:
         known = "could not be looked at" if finding.status == "error" else "could not be settled: there is too little to go by"
         where = part(finding.over, source.word)

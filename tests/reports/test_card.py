@@ -60,7 +60,7 @@ def test_plain_words_need_no_statistics(make_bundle):
         "That is so close to the limit that the cases seen so far do not settle it."
     )
     assert plain["stop"] == "On the newest day whose outcomes are known, about 79 of 100 decisions were wrong."
-    assert plain["undecided"] == "One thing that must be known could not be looked at: accuracy."
+    assert plain["undecided"] == "The labelled file 'batches/2026-04-02.parquet' cannot be read as Parquet."
     for text in plain.values():
         assert not re.search(r"interval|confidence|ratio|p-value|PSI|AUC", text)
 
@@ -200,6 +200,43 @@ def test_every_finding_is_in_the_table_or_counted_by_a_line(make_bundle):
     assert "and 48 more of this rule and status" in words(made)
     places = [cards.sections.weight(c) for c in made.checks]
     assert places == sorted(places) and [c.status for c in made.checks[:2]] == ["warn", "warn"]
+
+
+def test_a_day_without_data_is_a_line_for_each_rule(make_bundle):
+    nothing = [not_measured(m.metric, "insufficient", "There is no batch for 2026-04-09.", over=m.over) for m in CLEAR]
+    bundle = make_bundle(nothing)
+    made = cards.build(bundle, snapshot_of(bundle))
+    assert len(made.checks) == len(RULES) and made.verdict.plain == "There is no batch for 2026-04-09."
+    assert sum(1 + c.more for c in made.checks) == len(bundle.findings)
+
+
+def test_what_does_not_apply_is_not_called_too_little_data(make_bundle):
+    rules = [
+        *RULES,
+        {
+            "id": "leak",
+            "metric": "data_quality.declared_leak_present",
+            "over": {"column": "any"},
+            "limit": "<= 0",
+            "test": "exact",
+            "breach": "fail",
+            "required": False,
+            "because": "A leak makes success borrowed.",
+        },
+    ]
+    absent = not_measured("data_quality.declared_leak_present", "not_applicable", "The passport declares no leak.")
+    bundle = make_bundle([*CLEAR, absent], rules=rules)
+    made = cards.build(bundle, snapshot_of(bundle))
+    assert {c.rule for c in made.checks[-2:]} == {"leak", "four-fifths"} and "2 do not apply" in made.verdict.summary
+    assert "Does not apply" in words(made)
+
+
+def test_a_rate_over_fewer_than_ten_cases_of_a_larger_group_is_withheld(make_bundle):
+    group = {"group": {"sex": "female"}}
+    thin = Measurement("fairness.true_positive_rate_difference", group, -0.1234, -0.4, 0.2, 0.95, n=155, stats={"cases_group": 6})
+    bundle = make_bundle(measured(tpr_f=thin))
+    page = cards.html(cards.build(bundle, snapshot_of(bundle)))
+    assert "-0.1234" not in page and "−12" not in page
 
 
 def test_the_passing_line_of_a_rule_shows_the_closest_to_the_limit(make_bundle):
