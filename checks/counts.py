@@ -17,6 +17,8 @@ MISSING = "(missing)"
 OUTSIDE = "(outside)"
 THRESHOLD = 0.5
 
+_NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+            "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
 _WHOLE = re.compile(r"^-?(?:0|[1-9]\d*)(?:\.0+)?$")
 _DECIMALS = 6
 _WORDS = {"true": "1", "false": "0"}
@@ -49,14 +51,37 @@ def spellings(value: Value) -> tuple[str, ...]:
     return tuple(numbers + words)
 
 
-def equals(column: str, value: Value) -> str:
+def is_numeric(kind: str) -> bool:
+    """Say whether a DuckDB type is a number or truth value, and no list of them.
+
+    Examples
+    --------
+    >>> is_numeric("DECIMAL(5,2)"), is_numeric("BIGINT[]"), is_numeric("VARCHAR")
+    (True, False, False)
+    """
+    return kind.startswith(_NUMERIC) and not kind.endswith("]")
+
+
+def equals(column: str, value: Value, kind: str = "") -> str:
     """Return SQL that is true where the column holds `value` in any of its spellings; NULL where it is NULL.
+
+    Parameters
+    ----------
+    column : str
+    value : bool, int or str
+    kind : str, optional
+        The column's DuckDB type, if known. A number is then compared as one, which is much faster than spelling it out.
 
     Examples
     --------
     >>> print(equals("grade", "A"))
     (cast("grade" as varchar) in ('A'))
+    >>> print(equals("grade", "1.0", "BIGINT"))
+    ("grade" = 1)
     """
+    whole = next((s for s in spellings(value) if _WHOLE.match(s) and "." not in s), None)
+    if is_numeric(kind) and whole is not None:
+        return f"({quote(column) if kind != 'BOOLEAN' else f'cast({quote(column)} as integer)'} = {whole})"
     return _among(f"cast({quote(column)} as varchar)", [value])
 
 
@@ -87,7 +112,7 @@ def decision_column(passport: Passport) -> str:
     return column
 
 
-def positive(passport: Passport, column: str) -> str:
+def positive(passport: Passport, column: str, kind: str = "") -> str:
     """Return SQL of 1 where `column` holds the positive value, 0 where it holds the negative one, else NULL.
 
     Parameters
@@ -97,6 +122,8 @@ def positive(passport: Passport, column: str) -> str:
     column : str
         The label, the prediction, or the score. A score counts as positive from 0.5 up; a score that is no number in
         [0, 1] is NULL.
+    kind : str, optional
+        The column's DuckDB type, if known; see `equals`.
 
     Raises
     ------
@@ -114,10 +141,10 @@ def positive(passport: Passport, column: str) -> str:
     task = passport.task
     if task.kind != "binary" or task.positive is None or task.negative is None:
         raise ValueError(f"{passport.id} is a {task.kind} model: it has no positive value")
-    return _one_or_zero(passport, column, task.positive, [task.negative])
+    return _one_or_zero(passport, column, kind, task.positive, [task.negative])
 
 
-def favourable(passport: Passport, column: str) -> str:
+def favourable(passport: Passport, column: str, kind: str = "") -> str:
     """Return SQL of 1 where `column` holds the value that is good for the person, 0 where another one, else NULL.
 
     Parameters
@@ -127,6 +154,8 @@ def favourable(passport: Passport, column: str) -> str:
     column : str
         The label, the prediction, or the score; `decision_column` names the one that decides. A model that gives only a
         score is taken to decide for `positive` from 0.5 up; a score that is no number in [0, 1] is NULL.
+    kind : str, optional
+        The column's DuckDB type, if known; see `equals`.
 
     Raises
     ------
@@ -138,17 +167,17 @@ def favourable(passport: Passport, column: str) -> str:
         raise ValueError(f"{passport.id} declares no favourable value")
     values = [v for v in (task.positive, task.negative) if v is not None] if task.kind == "binary" else task.classes
     good = set(spellings(task.favourable))
-    return _one_or_zero(passport, column, task.favourable, [v for v in values if good.isdisjoint(spellings(v))])
+    return _one_or_zero(passport, column, kind, task.favourable, [v for v in values if good.isdisjoint(spellings(v))])
 
 
-def _one_or_zero(passport: Passport, column: str, one: Value, others: Sequence[Value]) -> str:
+def _one_or_zero(passport: Passport, column: str, kind: str, one: Value, others: Sequence[Value]) -> str:
     task = passport.task
     if column == task.score and column != task.prediction:
         number = f"try_cast({quote(column)} as double)"
         high, low = (1, 0) if one == task.positive else (0, 1)
         return f"case when {number} between {THRESHOLD} and 1 then {high} when {number} between 0 and {THRESHOLD} then {low} end"
-    text = f"cast({quote(column)} as varchar)"
-    return f"case when {_among(text, [one])} then 1 when {_among(text, others)} then 0 end"
+    rest = " or ".join(equals(column, other, kind) for other in others) or "false"
+    return f"case when {equals(column, one, kind)} then 1 when {rest} then 0 end"
 
 
 def group(protected: Protected) -> str:

@@ -40,6 +40,7 @@ from roadworthy.passport import Passport, Protected
 from roadworthy.sql import quote
 
 MAX_GROUPS = 200
+FEW = 10_000
 ALL = "(all)"
 
 _SINGLE = {False: "selection_rate", True: "base_rate"}
@@ -92,8 +93,9 @@ def measure(subject: Subject) -> list[Measurement]:
             if tally.reason:
                 found += _unmeasured(protected, tally)
                 continue
-            found += _groups(protected, names, tally, labelled)
-            found.append(_widest(protected, tally))
+            frame = _frame(tally, sorted(tally.cells))
+            found += _groups(protected, names, tally, labelled, frame)
+            found.append(_widest(protected, tally, frame))
             if tally is decided:
                 found.append(_uncovered(protected, tally))
     return found
@@ -205,19 +207,28 @@ def _count(subject: Subject, table: Table, protected: Protected, columns: Sequen
     """Return (group, label, decision, rows), at most a little more than `MAX_GROUPS` can have.
 
     Rows are first counted by the columns as they are, which is fast, and then the few combinations are spelt out as groups,
-    labels and decisions; columns with fractions may have too many and are spelt out row by row. Our own names for columns
+    labels and decisions; where fractions make too many, they are spelt out row by row. Our own names for columns
     are kept apart from those of the data: the count's is one that is free, and the others have none.
     """
     taken = {c.lower() for c in table.columns}
     count = next(name for name in (f"n{'_' * k}" for k in range(len(taken) + 1)) if name not in taken)
     source, rows = table.name, "count(*)"
-    if not any(table.columns[c].startswith(("DOUBLE", "FLOAT", "DECIMAL")) for c in columns):
+    if _few(subject, table, [c for c in columns if table.columns[c].startswith(("DOUBLE", "FLOAT", "DECIMAL"))]):
         listed = ", ".join(dict.fromkeys(quote(c) for c in columns))
         source, rows = f"(select {listed}, count(*) as {count} from {table.name} group by {listed})", f"sum({count})"
     decision = favourable(subject.passport, decision_column(subject.passport))
     sql = f"select {group(protected)}, {label}, {decision}, {rows} from {source} group by all"
     found = subject.con.execute(sql).fetchmany(9 * MAX_GROUPS + 1)
     return [(str(name), y, d, int(n)) for name, y, d, n in found]
+
+
+def _few(subject: Subject, table: Table, columns: Sequence[str]) -> bool:
+    """Say whether columns with fractions have few enough values to be counted one by one."""
+    if not columns:
+        return True
+    asked = ", ".join(f"approx_count_distinct({quote(c)})" for c in columns)
+    row = subject.con.execute(f"select {asked} from {table.name}").fetchone()
+    return row is not None and all(n <= FEW for n in row)
 
 
 def _unmeasured(protected: Protected, tally: Tally, *, compared_only: bool = False) -> Iterator[Measurement]:
@@ -235,9 +246,11 @@ def _unmeasured(protected: Protected, tally: Tally, *, compared_only: bool = Fal
         yield not_measured(f"fairness.{short}", tally.status, tally.reason, over={"attribute": protected.name}, **said)
 
 
-def _groups(protected: Protected, names: Sequence[str], tally: Tally, labelled: Tally) -> Iterator[Measurement]:
+def _groups(protected: Protected, names: Sequence[str], tally: Tally, labelled: Tally, frame: Any) -> Iterator[Measurement]:
     """Yield each group's own rate and its comparisons with the reference group."""
-    rates = _fairlearn_rates(tally)
+    measured, rates = sorted(tally.cells), {}
+    for _, label in _COMPARED[tally.by_label]:
+        rates[label] = {measured[code]: float(rate) for code, rate in frame.by_group[str(label)].items()}
     if names == [protected.reference]:
         reason = f"All rows are of the reference group '{protected.reference}', so there is none to compare with it."
         yield from _unmeasured(protected, replace(tally, status="insufficient", reason=reason), compared_only=True)
@@ -297,10 +310,12 @@ def _nobody(name: str, protected: Protected, label: int | None, tally: Tally) ->
     return f"The {who} '{name}' has no {_CASES[label]}{'' if label is not None else f' with {have}'}."
 
 
-def _widest(protected: Protected, tally: Tally) -> Measurement:
-    """Return the widest gap between any two groups; groups in which it is not defined are left out and listed."""
-    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+def _widest(protected: Protected, tally: Tally, frame: Any) -> Measurement:
+    """Return the widest gap between any two groups; groups in which it is not defined are left out and listed.
 
+    The demographic parity difference is the difference of the table of selection rates; the equalised odds difference is the
+    larger one of those of true and of false positive rates.
+    """
     metric = f"fairness.{_WIDEST[tally.by_label]}"
     names = sorted(name for name in tally.cells if not tally.by_label or min(tally.sides(name)) > 0)
     said: dict[str, Any] = {
@@ -318,9 +333,8 @@ def _widest(protected: Protected, tally: Tally) -> Measurement:
         "positives": min(tally.sides(name)[0] for name in names), "negatives": min(tally.sides(name)[1] for name in names),
         "groups": len(names),
     }
-    gap = equalized_odds_difference if tally.by_label else demographic_parity_difference
-    who, true, chosen, weights = _columns(tally, names)
-    value = float(gap(true, chosen, sensitive_features=who, sample_weight=weights))
+    whole = frame if names == sorted(tally.cells) else _frame(tally, names)
+    value = float(max(whole.difference(method="between_groups")))
     return Measurement(metric, value=value, method="fairlearn on counts", **said)
 
 
@@ -340,20 +354,18 @@ def _measured(metric: str, value: float, interval: Interval, how: str, said: Map
     return Measurement(metric, value=value, low=interval.low, high=interval.high, confidence=CONFIDENCE, method=method, **told)
 
 
-def _fairlearn_rates(tally: Tally) -> dict[int | None, dict[str, float]]:
-    """Return by group the share of favourable decisions: of all rows (None), of those with label 1, of those with label 0."""
+def _frame(tally: Tally, names: Sequence[str]) -> Any:
+    """Return fairlearn's table of rates by code of the group: "None", of all rows; "1" and "0", of those with that label."""
     from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
 
-    metrics: dict[int | None, Any] = {None: selection_rate}
+    metrics: dict[str, Any] = {"None": selection_rate}
     if tally.by_label:
-        metrics = {1: partial(true_positive_rate, pos_label=1), 0: partial(false_positive_rate, pos_label=1)}
-    names = sorted(tally.cells)
+        metrics = {"1": partial(true_positive_rate, pos_label=1), "0": partial(false_positive_rate, pos_label=1)}
     who, true, chosen, weights = _columns(tally, names)
-    frame = MetricFrame(
-        metrics={str(label): metric for label, metric in metrics.items()}, y_true=true, y_pred=chosen, sensitive_features=who,
-        sample_params={str(label): {"sample_weight": weights} for label in metrics},
+    return MetricFrame(
+        metrics=metrics, y_true=true, y_pred=chosen, sensitive_features=who,
+        sample_params={name: {"sample_weight": weights} for name in metrics},
     )
-    return {label: {names[code]: float(rate) for code, rate in frame.by_group[str(label)].items()} for label in metrics}
 
 
 def _columns(tally: Tally, names: Sequence[str]) -> tuple[list[int], list[int], list[int], list[int]]:

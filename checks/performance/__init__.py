@@ -135,7 +135,7 @@ def _newest_day(subject: Subject, sheet: Sheet) -> None:
     if window is None:
         sheet.refuse("day_error_rate", "insufficient", "The reference is not kept by days.")
         return
-    table = one_day(subject, window.last)
+    table = subject.labelled if window.first == window.last else one_day(subject, window.last)
     if not table:
         reason = f"The newest day with final labels is {window.last}. {table.problem}"
         sheet.refuse("day_error_rate", "error" if table.broken else "insufficient", reason)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.counts import decision_column, equals, positive
+from checks.counts import decision_column, equals, is_numeric, positive
 from checks.subject import Table
 from roadworthy.passport import Passport
 from roadworthy.sql import quote
-
-_NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
-            "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ def columns_of(passport: Passport, table: Table) -> Columns:
             return "null::integer"
         if task.kind == "regression":
             return number(table, column)
-        return positive(passport, column) if task.kind == "binary" else _class(passport, column)
+        kind = table.columns[column]
+        return positive(passport, column, kind) if task.kind == "binary" else _class(passport, column, kind)
 
     score = "null::double"
     if table.has(task.score):
@@ -73,11 +71,10 @@ def number(table: Table, column: str | None) -> str:
     """
     name = quote(column or "")
     kind = table.columns[column or ""]
-    plain = kind.startswith(_NUMERIC) and not kind.endswith("]")
-    value = f"cast({name} as double)" if plain else f"try_cast(cast({name} as varchar) as double)"
+    value = f"cast({name} as double)" if is_numeric(kind) else f"try_cast(cast({name} as varchar) as double)"
     return f"case when isfinite({value}) then {value} end"
 
 
-def _class(passport: Passport, column: str) -> str:
-    cases = " ".join(f"when {equals(column, one)} then {place}" for place, one in enumerate(passport.task.classes))
+def _class(passport: Passport, column: str, kind: str) -> str:
+    cases = " ".join(f"when {equals(column, one, kind)} then {place}" for place, one in enumerate(passport.task.classes))
     return f"case {cases} end"

@@ -42,8 +42,8 @@ def areas(subject: Subject, source: str, sheet: Sheet, positives: int, negatives
     """
     n, stats = positives + negatives, {"positives": positives, "negatives": negatives}
     if positives == 0 or negatives == 0:
-        rows = "row with a mature label and a usable score"
-        reason = f"Every {rows} is of the same class." if n else f"There is no {rows}."
+        what = "row with a mature label and a usable score"
+        reason = f"Every {what} is of the same class." if n else f"There is no {what}."
         for name in ("roc_auc", "average_precision"):
             sheet.refuse(name, "insufficient", reason, n=n, stats=stats)
         return
