@@ -146,6 +146,7 @@ def gate(
     from flows.orchestration import prepare
 
     here = Workspace.find(workspace)
+    here.passport(f"{model}@{version}")  # a wrong name is said before anything is started
     prepare(here.made / "prefect")
     with printing.progress(err, as_json) as say:
         say("Loading Prefect and the checks")

@@ -125,7 +125,6 @@ def _markdown(gated: Gated) -> str:
 
 def main(workspace: Workspace, model: str, version: str, day: date | None) -> Gated:
     """Run the flow in this process and return the gate."""
-    workspace.passport(f"{model}@{version}")  # a wrong name is said before Prefect is started
     state: Any = release_gate(model, version, str(workspace.root), day, return_state=True)
     found = state.result(raise_on_failure=False)
     if isinstance(found, Gated):

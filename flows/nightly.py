@@ -58,6 +58,17 @@ class Inspection:
         """The verdict's one sentence."""
         return self.inspected.bundle.verdict.reason if self.inspected else self.error
 
+    @property
+    def because(self) -> str:
+        """Why the rule behind the verdict exists, in the policy's words for the Owner; empty if every rule holds."""
+        verdict = self.inspected.bundle.verdict if self.inspected else None
+        worst = (
+            [f for f in self.inspected.bundle.findings if verdict and verdict.reason.startswith(f.sentence)]
+            if self.inspected
+            else []
+        )
+        return worst[0].because if worst else ""
+
 
 @dataclass(frozen=True)
 class Night:
