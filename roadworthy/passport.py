@@ -23,12 +23,28 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
 
 
 def _name(value: str) -> str:
-    if not _NAME.match(value):
-        raise ValueError(f"{value!r} cannot be a name: use small letters, digits, '.', '_' and '-', starting with a letter or digit.")
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} cannot be a name: use small letters, digits, '.', '_' and '-', starting with a letter or digit.")
     return value
 
 
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})]
+
+
+def _inside(value: str) -> str:
+    if Path(value).is_absolute() or ".." in Path(value).parts:
+        raise ValueError(f"the path '{value[:80]}' leaves the workspace; paths are relative to it.")
+    return value
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
+
+
+def _spelt(value: Value) -> str:
+    """Return one spelling for all under which a file may store the value: 1, 1.0, '1' and true are the same label."""
+    text = {"true": "1", "false": "0"}.get(str(value).lower(), str(value))
+    whole = re.fullmatch(r"(-?(?:0|[1-9]\d*))\.0+", text)
+    return whole[1] if whole else text
 
 
 class Roles(Strict):
@@ -66,8 +82,8 @@ class Task(Strict):
         if self.kind == "binary":
             if self.positive is None or self.negative is None:
                 raise ValueError("a binary task needs 'positive' and 'negative', the two values of the label.")
-            if self.positive == self.negative:
-                raise ValueError("'positive' and 'negative' are the same value.")
+            if _spelt(self.positive) == _spelt(self.negative):
+                raise Misplaced("'positive' and 'negative' are the same value.", "negative")
             if self.favourable is not None and self.favourable not in (self.positive, self.negative):
                 raise Misplaced(f"'favourable' is {self.favourable!r}, which is neither 'positive' nor 'negative'.", "favourable")
             if self.prediction is None and self.score is None:
@@ -76,6 +92,13 @@ class Task(Strict):
             raise ValueError(f"a {self.kind} task needs a 'prediction' column.")
         if self.kind == "multiclass" and len(self.classes) < 2:
             raise ValueError("a multiclass task needs 'classes', the list of all classes.")
+        for index, value in enumerate(self.classes):
+            if _spelt(value) in [_spelt(other) for other in self.classes[:index]]:
+                raise Misplaced(f"the class {value!r} stands here a second time.", "classes", index)
+        for key in ("prediction", "score"):
+            if getattr(self, key) == self.label:
+                said = f"'{key}' and 'label' are the same column '{self.label}', so the model would always be right."
+                raise Misplaced(said, key)
         return self
 
 
@@ -155,24 +178,30 @@ class Independence(Strict):
 class Reference(Strict):
     """The data the model version was accepted on."""
 
-    path: str = Field(description="Parquet file or glob, relative to the workspace.")
+    path: Inside = Field(description="Parquet file or glob, relative to the workspace.")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; checked at load.")
     first: date | None = Field(default=None, description="First day of the data.")
     last: date | None = Field(default=None, description="Last day of the data.")
+
+    @model_validator(mode="after")
+    def _order(self) -> Reference:
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise Misplaced(f"the reference ends on {self.last}, before it begins on {self.first}.", "last")
+        return self
 
 
 class Batches(Strict):
     """Where a day's rows lie."""
 
-    path: str = Field(description="Parquet file or glob, relative to the workspace, with {date} for the day.")
-    labels: str | None = Field(default=None, description="Later labels: a file or glob with {date}, joined by `key`.")
+    path: Inside = Field(description="Parquet file or glob, relative to the workspace, with {date} for the day.")
+    labels: Inside | None = Field(default=None, description="Later labels: a file or glob with {date}, joined by `key`.")
     key: str | None = Field(default=None, description="Column by which late labels find their rows.")
     due: bool = Field(default=True, description="A day without a batch is an error; if false, it is insufficient.")
 
     @model_validator(mode="after")
     def _date(self) -> Batches:
         if "{date}" not in self.path:
-            raise ValueError("'path' must hold {date}, the place of the day (2026-04-01).")
+            raise Misplaced("'path' must hold {date}, the place of the day (2026-04-01).", "path")
         if (self.labels is None) != (self.key is None):
             raise ValueError("'labels' and 'key' go together: late labels are joined by the key.")
         return self
@@ -189,7 +218,7 @@ class Windows(Strict):
 class Artifact(Strict):
     """The file that is the model."""
 
-    path: str = Field(description="The file, relative to the workspace.")
+    path: Inside = Field(description="The file, relative to the workspace.")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Its digest; checked before it is loaded.")
     format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"] = Field(
         description="How it is stored. `pickle` and `joblib` run code when loaded and fail the gate of a high-risk model.",
@@ -213,7 +242,7 @@ class Recipe(Strict):
 class Telemetry(Strict):
     """Where cost and latency of serving are logged."""
 
-    path: str = Field(description="Parquet file or glob, relative to the workspace.")
+    path: Inside = Field(description="Parquet file or glob, relative to the workspace.")
     rows: str = Field(description="Column with the number of rows served.")
     wall_ms: str | None = Field(default=None, description="Column with the time taken, in milliseconds.")
     cpu_ms: str | None = Field(default=None, description="Column with the processor time, in milliseconds.")
@@ -302,7 +331,7 @@ class Passport(Strict):
     vendor: Name | None = Field(default=None, description="Whose model it is, by id in vendors.yaml.")
     fallback: Fallback = Fallback(kind="none", what="Requests are refused.")
     policy: Name | None = Field(default=None, description="File name in policies/; by default the risk tier.")
-    suite: str | None = Field(default=None, description="Data-quality suite, a YAML file relative to the workspace.")
+    suite: Inside | None = Field(default=None, description="Data-quality suite, a YAML file relative to the workspace.")
     suite_engine: Literal["duckdb", "pandas"] = Field(
         default="duckdb", description="What runs the suite; `pandas` loads the whole batch into memory.",
     )
@@ -343,13 +372,16 @@ class Passport(Strict):
             raise Misplaced(f"{', '.join(used)} stands under 'leaks' and under 'features'; a leak is never a feature.", "leaks")
         if self.task.label in self.features:
             raise Misplaced(f"the label '{self.task.label}' stands under 'features'.", "features")
+        for index, column in enumerate(self.features):
+            if column in self.features[:index]:
+                raise Misplaced(f"the feature '{column}' stands here a second time.", "features", index)
         if not self.protected and not self.no_protected_because:
             raise ValueError("no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'.")
         if self.artifact is None and not self.no_artifact_because:
             raise ValueError("no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example).")
-        names = [p.name for p in self.protected]
-        if len(set(names)) != len(names):
-            raise Misplaced("two protected attributes have the same name.", "protected")
+        for index, attribute in enumerate(self.protected):
+            if attribute.name in [other.name for other in self.protected[:index]]:
+                raise Misplaced(f"two protected attributes have the name '{attribute.name}'.", "protected", index)
         return self
 
 

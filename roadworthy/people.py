@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from roadworthy.documents import Strict
+from roadworthy.documents import Misplaced, Strict
 from roadworthy.passport import Name
 
 Role = Literal["owner", "guardian", "operator", "auditor"]
@@ -36,12 +36,12 @@ class People(Strict):
 
     @model_validator(mode="after")
     def _unique(self) -> People:
-        ids = [p.id for p in self.people]
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            raise ValueError(f"the id {', '.join(twice)} stands here more than once.")
-        if set(ids) & set(PRINCIPALS):
-            raise ValueError(f"{', '.join(PRINCIPALS)} are names of principals and cannot be people.")
+        for index, person in enumerate(self.people):
+            if person.id in [other.id for other in self.people[:index]]:
+                raise Misplaced(f"the id '{person.id}' stands here a second time. Rename one.", "people", index, "id")
+            if person.id in PRINCIPALS:
+                said = f"'{person.id}' cannot be a person: {', '.join(PRINCIPALS)} are names of principals."
+                raise Misplaced(said, "people", index, "id")
         return self
 
     def find(self, who: str) -> Person | None:

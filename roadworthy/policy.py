@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from roadworthy.canonical import digest_of
-from roadworthy.catalogue import catalogue
-from roadworthy.documents import Strict, read_document, validate
+from roadworthy.catalogue import Metric, catalogue
+from roadworthy.documents import Misplaced, Strict, read_document, validate
 from roadworthy.errors import PolicyError
 from roadworthy.passport import Name, Tier
 
@@ -44,14 +45,14 @@ class Limit:
     def parse(cls, text: str) -> Limit:
         """Read ``>= 0.80``, ``< 3`` or ``between -0.1 and 0.1``."""
         if two := _TWO.match(text):
-            low, high = float(two[1]), float(two[2])
+            low, high = _finite(two[1], text), _finite(two[2], text)
             if low > high:
                 raise ValueError(f"the limit {text!r} is empty.")
             return cls(low, high, False, text.strip())
         if one := _ONE.match(text):
-            sign, number = one[1], float(one[2])
+            sign, number = one[1], _finite(one[2], text)
             return cls(number if sign[0] == ">" else None, number if sign[0] == "<" else None, len(sign) == 1, text.strip())
-        raise ValueError(f"the limit {text!r} cannot be read; write '>= 0.80', '< 3' or 'between -0.1 and 0.1'.")
+        raise ValueError(f"the limit {text[:60]!r} cannot be read; write '>= 0.80', '< 3' or 'between -0.1 and 0.1'.")
 
     def holds(self, value: float) -> bool:
         """Say whether `value` is good."""
@@ -71,6 +72,13 @@ class Limit:
         below = self.at_least is not None and (high < self.at_least or (self.strict and high == self.at_least))
         above = self.at_most is not None and (low > self.at_most or (self.strict and low == self.at_most))
         return below or above
+
+
+def _finite(number: str, text: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError(f"the limit {text[:60]!r} is not finite.")
+    return found
 
 
 class Persist(Strict):
@@ -136,26 +144,57 @@ class Rule(Strict):
 
     @model_validator(mode="after")
     def _readable(self) -> Rule:
-        Limit.parse(self.limit)
         known = catalogue()
         if self.metric not in known:
             near = difflib.get_close_matches(self.metric, known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else " The catalogue is roadworthy/catalogue.yaml."
-            raise ValueError(f"rule '{self.id}' names the metric '{self.metric}', which the catalogue does not have.{hint}")
+            raise self._wrong(f"names the metric '{self.metric}', which the catalogue does not have.{hint}", "metric")
         wanted = known[self.metric].over
         if sorted(self.over) != sorted(wanted):
             shape = "{" + ", ".join(f"{key}: any" for key in wanted) + "}"
-            raise ValueError(
-                f"rule '{self.id}': measurements of '{self.metric}' are over {shape}, but the rule says {dict(self.over)}."
-            )
+            raise self._wrong(f"is over {_said(self.over)}, but measurements of '{self.metric}' are over {shape}.", "over")
+        if not _exact(self.over):
+            raise self._wrong(f"is over {_said(self.over)}; write 'any', or text, whole numbers, true or false.", "over")
         if self.test in ("bh", "sequential") and self.alpha is None:
-            raise ValueError(f"rule '{self.id}': the test '{self.test}' needs 'alpha', the share of false alarms it may have.")
-        limit = Limit.parse(self.limit)
-        if self.test == "sequential" and (limit.at_least is not None or limit.at_most is None or not 0 < limit.at_most < 1):
-            raise ValueError(
-                f"rule '{self.id}': the test 'sequential' needs a limit such as '<= 0.24' on a loss between 0 and 1."
-            )
+            raise self._wrong(f"has the test '{self.test}', which needs 'alpha', the share of false alarms it may have.", "test")
+        if self.test not in ("bh", "sequential") and self.alpha is not None:
+            raise self._wrong(f"has an 'alpha', which the test '{self.test}' does not read. Take it out or choose 'bh'.", "alpha")
+        if self.test in ("bh", "sequential") and self.against != "absolute":
+            said = f"has the test '{self.test}', whose evidence is of the value itself; it knows no 'against'."
+            raise self._wrong(said, "against")
+        self._check_limit(known[self.metric])
         return self
+
+    def _check_limit(self, metric: Metric) -> None:
+        try:
+            limit = self.parsed
+        except ValueError as problem:
+            raise self._wrong(f"cannot be judged: {problem}", "limit") from None
+        if self.test == "sequential" and (limit.at_least is not None or limit.at_most is None or not 0 < limit.at_most < 1):
+            said = "has the test 'sequential', which needs a limit such as '<= 0.24' on a loss between 0 and 1."
+            raise self._wrong(said, "limit")
+        low, high = (None if end is None else float(end) for end in metric.range)
+        lowest, highest = -math.inf if low is None else low, math.inf if high is None else high
+        if self.against != "absolute":
+            lowest, highest = lowest - highest, highest - lowest
+        span = f"'{metric.title}' {'changes by' if self.against != 'absolute' else 'is'} {lowest:g} to {highest:g}"
+        if limit.excludes(lowest, highest):
+            raise self._wrong(f"can never hold: {span}, and the limit is {limit.text!r}.", "limit")
+        if limit.holds(lowest) and limit.holds(highest):
+            raise self._wrong(f"can never fail: {span}, and the limit is {limit.text!r}.", "limit")
+
+    def _wrong(self, said: str, key: str) -> Misplaced:
+        return Misplaced(f"the rule '{self.id}' {said}", key)
+
+
+def _said(over: Mapping[str, Any]) -> str:
+    return str(dict(over))[:80]
+
+
+def _exact(over: Any) -> bool:
+    if isinstance(over, Mapping):
+        return all(isinstance(key, str) and _exact(value) for key, value in over.items())
+    return isinstance(over, str | int)
 
 
 def _fits(wanted: Any, given: Any) -> bool:
@@ -177,10 +216,9 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _unique(self) -> Policy:
-        ids = [rule.id for rule in self.rules]
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            raise ValueError(f"the rule id {', '.join(twice)} stands here more than once.")
+        for index, rule in enumerate(self.rules):
+            if rule.id in [other.id for other in self.rules[:index]]:
+                raise Misplaced(f"the rule id '{rule.id}' stands here a second time. Rename one.", "rules", index, "id")
         return self
 
     @property

@@ -19,7 +19,7 @@ _LIMIT = {ACCURACY: ">= 0.80", PSI: "< 0.10", ROWS: ">= 100", RATIO: ">= 0.80", 
 _TEST = {ACCURACY: "interval", PSI: "bh", ROWS: "exact", RATIO: "interval", BLANKS: "interval", LOSS: "sequential"}
 
 
-def rule(metric: str, **says: Any) -> dict[str, Any]:
+def rule(metric: str, /, **says: Any) -> dict[str, Any]:
     """Return a rule as YAML would hold it, with the limit and test that suit the metric."""
     test = says.get("test", _TEST[metric])
     made = {
