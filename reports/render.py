@@ -243,8 +243,9 @@ def _first_evidence(card: Card) -> str:
     )
 
 
-def _last_score(series: Series | None) -> str:
-    return "not measured" if series is None else _point(series.points[-1], series)
+def _last_score(series: Series | None, day: str) -> str:
+    """Write the number of the night, never that of an earlier one."""
+    return "not measured" if series is None or series.points[-1].day != day else _point(series.points[-1], series)
 
 
 def _shared_domain(rows: list[Line]) -> tuple[float, float]:

@@ -197,7 +197,7 @@ def drift(source: Source) -> Drift:
         if m.metric != "drift.psi":
             continue
         column = m.over.get("column")
-        line = source.line(m, part="", title=source.word(str(column)))
+        line = source.line(m, part="", title="Every column" if column is None else source.word(str(column)))
         others = [
             o for o in measured if o.over.get("column") == column and o.metric not in _OVER_REST and o.metric != "drift.score_psi"
         ]

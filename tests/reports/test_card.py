@@ -210,6 +210,15 @@ def test_a_day_without_data_is_a_line_for_each_rule(make_bundle):
     assert sum(1 + c.more for c in made.checks) == len(bundle.findings)
 
 
+def test_a_family_without_its_table_speaks_of_no_column_called_none(make_bundle):
+    whole = [
+        not_measured(metric, "insufficient", "There is no batch for 2026-04-09.") for metric in sorted({m.metric for m in CLEAR})
+    ]
+    bundle = make_bundle(whole)
+    page = Page(cards.html(cards.build(bundle, snapshot_of(bundle))))
+    assert not page.problems and "Every column" in page.words
+
+
 def test_what_does_not_apply_is_not_called_too_little_data(make_bundle):
     rules = [
         *RULES,

@@ -93,6 +93,12 @@ def test_the_last_number_of_the_line_is_tonight_s(fleet, make_bundle):
     assert "0.071" in Page(nights.html(made)).words
 
 
+def test_an_earlier_night_s_number_is_not_shown_as_tonight_s(make_bundle):
+    without = make_bundle([m for m in CLEAR if m.metric != "drift.score_psi"])
+    page = Page(nights.html(nights.build([(without, snapshot_of(without))], "2026-04-09")))
+    assert "not measured" in page.words and "0.080" not in page.words
+
+
 def test_twins_are_written_and_the_same_again(fleet, tmp_path):
     made = nights.build(fleet, "2026-04-09", "First Bank")
     first, second = (nights.write(made, tmp_path / name) for name in ("a", "b"))
