@@ -212,16 +212,18 @@ class _Column:
         reference, batch, over, least = np.array(there.cells), np.array(here.cells), {"column": self.name}, min(n, m)
         moved = shift(reference, batch, ordered=plan.ordered)
         sizes = {"batch_n": n, "reference_n": m}
+        # A column that is shared by the rows of a block (a day's weather) seems surer than it is; the reader must know.
+        alone = "" if self.subject.passport.independence.unit == "row" else "; rows taken as independent"
         found = [Measurement(
             self.shift_metric, over, moved.effect, moved.low, moved.high, CONFIDENCE, moved.p_value, least,
             {"psi": moved.psi, "cells": moved.cells, **sizes},
-            f"PSI without its bias, cells of {LEAST_EXPECTED:g} expected rows; delta-method interval; {moved.method}",
+            f"PSI without its bias, cells of {LEAST_EXPECTED:g} expected rows; delta-method interval; {moved.method}{alone}",
             self.inputs, details={"cells": _cells(plan, there, here)},
         )]
         low, high = statistics.jensen_shannon_interval(reference, batch)
         found.append(Measurement(
             "drift.jensen_shannon", over, statistics.jensen_shannon(reference, batch), low, high, CONFIDENCE, moved.p_value,
-            least, sizes, f"base 2, on counts; delta-method interval; {moved.method}", self.inputs,
+            least, sizes, f"base 2, on counts; delta-method interval; {moved.method}{alone}", self.inputs,
         ))
         if plan.ordered:
             distance = statistics.ks_from_counts(reference, batch)
@@ -229,7 +231,7 @@ class _Column:
             found.append(Measurement(
                 "drift.ks", over, distance, low, high, CONFIDENCE, statistics.ks_p_value(distance, n, m), least,
                 {**sizes, "gap": statistics.ks_gap(reference, batch)},
-                "on binned counts; Dvoretzky-Kiefer-Wolfowitz interval with what binning may hide", self.inputs,
+                f"on binned counts; Dvoretzky-Kiefer-Wolfowitz interval with what binning may hide{alone}", self.inputs,
             ))
         return found
 

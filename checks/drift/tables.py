@@ -80,35 +80,37 @@ def _named(
 
 
 def volume(subject: Subject) -> Measurement:
-    """Measure the batch's rows a day against the median of the 28 days before it; at least 7 of them must be there.
+    """Measure the rows of the day judged against the median of the 28 days before it; at least 7 of them must be there.
 
     Notes
     -----
-    Rows are counted in the footers of the files. The interval comes from that of the median by order statistics (David and
-    Nagaraja 2003, Order Statistics, 7.1), which assumes nothing about the days but that they are alike.
+    The day alone, even where the batch is a window of days, in whose mean a delivery cut short would not show. Rows are
+    counted in the footers of the files. The interval comes from that of the median by order statistics (David and Nagaraja
+    2003, Order Statistics, 7.1), which assumes nothing about the days but that they are alike.
     """
-    metric, batch, passport = "drift.volume_ratio", subject.batch, subject.passport
-    inputs = {"batch": batch.digest} if batch.digest else {}
-    if batch.window is None:
+    metric, day = "drift.volume_ratio", subject.day
+    inputs = {"batch": subject.batch.digest} if subject.batch.digest else {}
+    if subject.batch.window is None:
         return not_measured(metric, "not_applicable", "The table is no day's batch, so it has no days before it.", inputs=inputs)
-    if batch.broken or not batch.days:
-        status: Status = "error" if batch.broken or passport.batches.due else "insufficient"
-        return not_measured(metric, status, batch.problem, inputs=inputs)
-    earlier = Window.ending(batch.window.first - timedelta(days=1), EARLIER_DAYS)
-    rows = sorted(n for n in (_rows_of(subject, day) for day in earlier.days()) if n is not None)
-    if len(rows) < LEAST_DAYS:
+    today = _rows_of(subject, day)
+    if today is None:
+        there = files_of(subject.root, subject.passport.batches.path, day)
+        text = f"The batch of {day} cannot be read." if there else f"There is no batch for {day}."
+        return not_measured(metric, "error" if there or subject.passport.batches.due else "insufficient", text, inputs=inputs)
+    earlier = Window.ending(day - timedelta(days=1), EARLIER_DAYS)
+    rows = sorted(n for n in (_rows_of(subject, before) for before in earlier.days()) if n is not None)
+    usual = median(rows) if rows else 0
+    if len(rows) < LEAST_DAYS or usual == 0:
         text = f"Only {len(rows)} of the {EARLIER_DAYS} days before have a batch; the usual volume needs {LEAST_DAYS}."
-        return not_measured(metric, "insufficient", text, n=batch.rows, inputs=inputs)
-    usual, today = median(rows), batch.rows / len(batch.days)
-    if usual == 0:
-        text = "Most of the days before are empty, so there is no usual volume."
-        return not_measured(metric, "insufficient", text, n=batch.rows, inputs=inputs)
+        if len(rows) >= LEAST_DAYS:
+            text = "Most of the days before are empty, so there is no usual volume."
+        return not_measured(metric, "insufficient", text, n=today, inputs=inputs)
     low, high, confidence = _median_interval(rows)
     ends = (today / high, today / low, confidence) if low > 0 else (None, None, None)
     return Measurement(
-        metric, value=today / usual, low=ends[0], high=ends[1], confidence=ends[2], n=batch.rows,
-        stats={"rows_a_day": today, "usual": usual, "days": len(rows)}, inputs=inputs,
-        method=f"rows a day over the median of {len(rows)} earlier days; interval of the median by order statistics",
+        metric, value=today / usual, low=ends[0], high=ends[1], confidence=ends[2], n=today,
+        stats={"rows": today, "usual": usual, "days": len(rows)}, inputs=inputs,
+        method=f"rows of the day over the median of {len(rows)} earlier days; interval of the median by order statistics",
     )
 
 

@@ -206,6 +206,13 @@ def test_the_volume_is_held_against_the_median_of_earlier_days(tmp_path):
     assert found.stats["days"] == 8
 
 
+def test_a_delivery_cut_short_shows_in_a_window_of_many_days(tmp_path):
+    passport = passport_of(windows={"drift": 7})
+    found = measured(tmp_path, frame(500, 1), batches([100] * 8 + [30]), passport)
+    assert pick(found, "volume_ratio").value == 0.3
+    assert pick(found, "psi", "age").stats["batch_n"] == 630
+
+
 def test_an_empty_day_has_a_volume_of_zero_and_no_distribution(tmp_path):
     found = measured(tmp_path, frame(500, 1), batches([50] * 8 + [0]))
     assert pick(found, "volume_ratio").value == 0
