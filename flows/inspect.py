@@ -22,12 +22,13 @@ from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from roadworthy import __version__
 from roadworthy.calendar import as_of
 from roadworthy.canonical import digest_bytes, digest_file, digest_of
-from roadworthy.errors import StorageError
+from roadworthy.errors import StorageError, TamperedError
 from roadworthy.evidence import Bundle, EvidenceStore, bundle_files, read_bundle
 from roadworthy.judge import JUDGE_VERSION, Context, judge
 from roadworthy.ledger import Entry, Ledger
 from roadworthy.passport import Passport
 from roadworthy.policy import Policy, When
+from roadworthy.switch import Switch
 from roadworthy.waivers import load_waivers
 from roadworthy.workspace import Workspace
 
@@ -107,6 +108,8 @@ def inspect(
             "code": code_digest(),
             "judge": JUDGE_VERSION,
             "seed": SEED,
+            # A stop makes the next gate another run: the old one, older than the stop, may not lift it.
+            "fence": Switch.open(workspace, ledger).fence(passport.model) if when == "gate" else None,
         }
         run_id = f"{when}-{digest_of(sealed)[:16]}"
         found = store.find(passport.model, passport.version, day, run_id)
@@ -167,7 +170,7 @@ def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
     run = bundle.run
     earlier = ledger.latest("run", model=run["model"], version=run["version"], day=run["day"], when=run["when"])
     supersedes = earlier.body["evidence"] if earlier and earlier.body["evidence"] != bundle.address else None
-    ledger.append(
+    entry = ledger.append(
         "run",
         actor,
         {
@@ -185,6 +188,11 @@ def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
         at=now,
         key=f"run:{run['model']}@{run['version']}:{run['day']}:{run['run_id']}",
     )
+    if entry.body["evidence"] != bundle.address:
+        raise TamperedError(
+            f"The evidence of {run['run_id']} on disk is not what the ledger recorded ({entry.body['evidence'][:12]}...).",
+            "Run 'roadworthy verify'.",
+        )
 
 
 def _predecessor(ledger: Ledger, passport: Passport, day: date) -> Entry | None:

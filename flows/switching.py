@@ -44,7 +44,7 @@ def enable(
     workspace: Workspace, model: str, version: str, reason: str, requested_by: str, approved_by: str, evidence: str, now: datetime
 ) -> str:
     """Switch back on; returns the sentence to print."""
-    Switch.open(workspace, Ledger.open(workspace.state_url)).enable(
+    done = Switch.open(workspace, Ledger.open(workspace.state_url)).enable(
         model,
         version=version,
         requested_by=requested_by,
@@ -53,4 +53,7 @@ def enable(
         reason=reason,
         at=now,
     )
-    return f"{model}@{version} is active again: asked by {requested_by}, approved by {approved_by}."
+    if done.state != "active":
+        return f"{model}@{version} stays {done.state}: a wider stop, or one of another kind, still holds it. See 'roadworthy switch status'."
+    held = f" A STOP file could not be lifted: {' '.join(done.unreached)}" if done.unreached else ""
+    return f"{model}@{version} is active again: asked by {requested_by}, approved by {approved_by}.{held}"
