@@ -54,6 +54,6 @@ def enable(
         at=now,
     )
     if done.state != "active":
-        return f"{model}@{version} stays {done.state}: a wider stop, or one of another kind, still holds it. See 'roadworthy switch status'."
+        return f"{model}@{version} stays {done.state}: a wider stop still holds it. See 'roadworthy switch status'."
     held = f" A STOP file could not be lifted: {' '.join(done.unreached)}" if done.unreached else ""
     return f"{model}@{version} is active again: asked by {requested_by}, approved by {approved_by}.{held}"
