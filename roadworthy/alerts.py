@@ -5,6 +5,7 @@ An alert never holds up a stop and never fails a night: what could not be delive
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -87,16 +88,18 @@ def deliver(alerts: Iterable[Alert], settings: Settings, resolve: Callable[[str]
 def _send(alert: Alert, reference: str, resolve: Callable[[str], str]) -> Delivery:
     import apprise
 
+    # Apprise logs whole addresses, and urllib3 their paths, which hold the token. What became of the message is returned.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("urllib3").setLevel(max(logging.INFO, logging.getLogger("urllib3").level))
     try:
-        url = resolve(reference)
+        channel = apprise.Apprise()
+        if not channel.add(resolve(reference)):
+            return Delivery(alert.role, "failed", f"What {reference} points at is not an Apprise address.")
+        sent = channel.notify(title=alert.title, body=alert.body)
     except RoadworthyError as problem:
         return Delivery(alert.role, "failed", str(problem))
-    channel = apprise.Apprise()
-    if not channel.add(url):
-        return Delivery(alert.role, "failed", f"What {reference} points at is not an Apprise address.")
-    sent = channel.notify(title=alert.title, body=alert.body)
-    return (
-        Delivery(alert.role, "sent")
-        if sent
-        else Delivery(alert.role, "failed", f"The channel behind {reference} did not accept the message.")
-    )
+    except Exception as problem:  # noqa: BLE001 - a plug-in's own error ends no night; its text may hold the address
+        return Delivery(alert.role, "failed", f"The channel behind {reference} broke ({type(problem).__name__}).")
+    if sent:
+        return Delivery(alert.role, "sent")
+    return Delivery(alert.role, "failed", f"The channel behind {reference} did not accept the message.")

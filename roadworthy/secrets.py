@@ -40,12 +40,23 @@ def resolve(reference: str, root: Path, environment: Mapping[str, str], prefect:
     if kind == "prefect":
         if prefect is None:
             raise RefusedError(f"'{reference}' is a Prefect secret, which only flows can read.", "Use env: or file: here.")
-        return prefect(name)
-    path = root / Path(name).expanduser()
+        try:
+            return prefect(name)
+        except Exception as problem:  # noqa: BLE001 - what a block's loader raises is its own; its text may hold the secret
+            raise RefusedError(f"'{reference}' could not be read ({type(problem).__name__}).", "Check the block.") from None
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        path = root / Path(name).expanduser()
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedError(f"The secret file {name} is not a file.", "Check the reference.")
         if mode & 0o077:
             raise RefusedError(f"The secret file {name} has mode {mode:04o}: others can read it.", f"Run: chmod 600 {name}")
-        return path.read_text(encoding="utf-8").strip()
+        found = path.read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise RefusedError(f"The secret file {name} cannot be read ({problem.strerror}).", "Check the reference.") from None
+    except (RuntimeError, ValueError):  # no such home; not text
+        raise RefusedError(f"The secret file {name} cannot be read as text.", "Check the reference.") from None
+    if not found:
+        raise RefusedError(f"The secret file {name} is empty.", "Write the secret into it.")
+    return found
