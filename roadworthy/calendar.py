@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from roadworthy.errors import UsageError
 from roadworthy.workspace import Settings
+
+EARLIEST = date(1900, 1, 1)
 
 
 def as_of(day: date, zone: str) -> datetime:
@@ -32,14 +34,16 @@ def latest_due(settings: Settings, now: datetime) -> date:
     >>> latest_due(s, datetime(2026, 4, 10, 6, tzinfo=timezone.utc))
     datetime.date(2026, 4, 9)
     """
-    local = now.astimezone(ZoneInfo(settings.time_zone))
-    hour, minute = (int(x) for x in settings.due_by.split(":"))
-    back = 1 if local.time() >= time(hour, minute) else 2
-    return local.date() - timedelta(days=back)
+    zone = ZoneInfo(settings.time_zone)
+    local = now.astimezone(zone)
+    due = time.fromisoformat(settings.due_by)
+    # The clock on the wall skips an hour in spring and shows one twice in autumn; what is due stays due.
+    passed = local.time() >= due or local.astimezone(UTC) >= datetime.combine(local.date(), due, zone).astimezone(UTC)
+    return local.date() - timedelta(days=1 if passed else 2)
 
 
 def check_day(day: date, settings: Settings, now: datetime) -> None:
-    """Refuse a day that is not over.
+    """Refuse a day that is not over, or so early that no window can end with it.
 
     Raises
     ------
@@ -51,6 +55,8 @@ def check_day(day: date, settings: Settings, now: datetime) -> None:
             f"{day} is not over yet in {settings.time_zone} (today is {local}), so there is no night to inspect.",
             f"Name a day up to {local - timedelta(days=1)}.",
         )
+    if day < EARLIEST:
+        raise UsageError(f"{day} is before {EARLIEST}, the first day there can be data of.", "Check the date.")
 
 
 def acts(day: date, newest_recorded: date | None, settings: Settings, now: datetime) -> bool:

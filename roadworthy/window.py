@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from roadworthy.errors import DocumentError
+from roadworthy.errors import DataError, DocumentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,21 @@ def files_of(root: Path, pattern: str, day: date | None = None) -> list[Path]:
     ------
     DocumentError
         If the path leaves the workspace.
+    DataError
+        If the disk refuses to say what is there.
     """
     text = pattern.replace("{date}", day.isoformat()) if day is not None else pattern
     if Path(text).is_absolute() or ".." in Path(text).parts:
         raise DocumentError([f"the path '{pattern}' leaves the workspace; paths are relative to it."])
     exact = root / text
-    if exact.is_file():
-        return [exact]
-    found = (Path(p) for p in glob.glob(glob.escape(str(root)) + "/" + text, recursive=True))
-    return sorted(path for path in found if path.is_file())
+    try:
+        if exact.is_file():
+            return [exact]
+        found = (Path(p) for p in glob.glob(glob.escape(str(root)) + "/" + text, recursive=True))
+        return sorted(path for path in found if path.is_file())
+    except OSError as problem:
+        said = f"The path '{text[:80]}' cannot be looked at ({problem.strerror})."
+        raise DataError(said, "Check it and its permissions.") from None
 
 
 def newest_day(root: Path, pattern: str, not_after: date) -> date | None:
@@ -62,7 +68,9 @@ def newest_day(root: Path, pattern: str, not_after: date) -> date | None:
     parts = pattern.split("{date}")
     found = []
     any_day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-    for path in glob.glob(glob.escape(str(root)) + "/" + any_day.join(parts), recursive=True):
+    # A path is a glob, or the very name of a file (see `files_of`), so both are looked for.
+    ways = {any_day.join(parts), any_day.join(glob.escape(p) for p in parts)}
+    for path in (p for way in ways for p in glob.glob(glob.escape(str(root)) + "/" + way, recursive=True)):
         rest = str(Path(path).relative_to(root))
         for start in range(len(rest) - 9):
             try:

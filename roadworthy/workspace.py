@@ -60,8 +60,8 @@ class Settings(Strict):
     def _zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone '{name}'; write a name such as Europe/Berlin.") from None
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder of zones, or a very long one
+            raise ValueError(f"there is no time zone '{name[:60]}'; write a name such as Europe/Berlin.") from None
         return name
 
 
@@ -75,8 +75,12 @@ class Workspace:
     @classmethod
     def open(cls, root: Path) -> Workspace:
         """Open the workspace at `root`."""
-        root = root.resolve()
-        if not (root / FILE).is_file():
+        try:
+            root = root.resolve()
+            there = (root / FILE).is_file()
+        except (OSError, RuntimeError):  # a link to itself, a name too long
+            there = False
+        if not there:
             raise UsageError(f"{root} is not a workspace: it has no {FILE}.", _NAME_ONE)
         return cls(root, load(root / FILE, Settings, FILE))
 
@@ -122,7 +126,8 @@ class Workspace:
 
     def passports(self) -> dict[str, Path]:
         """Return the path of every passport, by ``model@version``."""
-        return {f"{p.parent.name}@{p.stem}": p for p in sorted((self.root / "models").glob("*/*.yaml"))}
+        found = sorted((self.root / "models").glob("*/*.yaml"))
+        return {f"{p.parent.name}@{p.stem}": p for p in found if not p.name.startswith(".") and not p.parent.name.startswith(".")}
 
     def passport(self, identity: str) -> Passport:
         """Read the passport of ``model@version`` and check it against people and files."""

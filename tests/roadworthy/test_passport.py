@@ -142,7 +142,7 @@ def test_the_policy_is_the_tier_unless_one_is_named_and_columns_have_words():
     ({"reference__sha256": "abc"}, "'reference.sha256' is 'abc', which does not have the form", "sha256:"),
     ({"reference__sha256": DIGEST.replace("0", "A")}, "does not have the form", "sha256:"),
     ({"reference__sha256": DIGEST + "\n"}, "does not have the form", "sha256:"),
-    ({"reference__first": date(2026, 2, 1), "reference__last": date(2026, 1, 1)}, "ends on 2026-01-01, before it begins", "last:"),
+    ({"reference__first": date(2026, 2, 1), "reference__last": date(2026, 1, 1)}, "ends on 2026-01-01, before", "last:"),
     ({"reference__first": "2026-02-01"}, "is text ('2026-02-01'), but must be a date such as 2026-04-01.", "first:"),
     ({"windows__drift": 0}, "'windows.drift' cannot be '0'", "drift:"), ({"windows__drift": 367}, "cannot be '367'", "drift:"),
     ({"independence__unit": "entity"}, "independence by entity needs the 'column' that names it.", "independence:"),
