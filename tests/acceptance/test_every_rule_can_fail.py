@@ -20,7 +20,7 @@ from roadworthy.policy import read_policy
 from tests.acceptance.fleet import FLEET, Change, Edit, copy_fleet, run_night, same, unchanged
 
 NIGHT: date = yaml.safe_load((FLEET / "expected.yaml").read_text(encoding="utf-8"))["night"]
-QUIET = {"flights": NIGHT, "bikes": NIGHT - timedelta(days=60), "credit": NIGHT, "employment": NIGHT}
+QUIET = {"flights": NIGHT, "bikes": NIGHT - timedelta(days=33), "credit": NIGHT, "employment": NIGHT}
 SCORE = {"flights": "score", "bikes": "predicted_bikers", "credit": "score", "employment": "predicted_probability"}
 PREDICTION = {"flights": "predicted_late", "bikes": "predicted_bikers", "credit": "decision", "employment": "prediction"}
 LABEL = {"flights": "late15", "bikes": "bikers", "credit": "good_credit", "employment": "employed"}
@@ -53,6 +53,7 @@ class Case:
     change_reference: Change = unchanged
     edit: Edit = same
     nights: int = 1
+    later: int = 0  # days after the model's quiet night, for a rule that needs a longer past
 
 
 def unpin(text: str) -> str:
@@ -86,7 +87,7 @@ def case_of(rule: str, model: str) -> Case:
             {
                 "bikes": put("temp", lambda t: t["temp"] + 5),
                 "credit": put("duration_in_month", lambda t: t["duration_in_month"] * 100),
-                "flights": put("distance", lambda t: t["distance"].astype("int32") * 100),
+                "flights": put("humid", lambda t: t["humid"] + 200),
                 "employment": put("MAR", lambda _t: "9"),
             }[model],
         ),
@@ -103,7 +104,7 @@ def case_of(rule: str, model: str) -> Case:
         "drift-outcome": Case(model, put(label, lambda t: (np.arange(len(t)) % 20 > 0).astype(int))),
         "drift-blanks": Case(model, blank(word, 0.5)),
         "drift-categories-new": Case(model, put(word, lambda _t: "never seen")),
-        "drift-volume": Case(model, lambda t: pd.concat([t] * 5, ignore_index=True)),
+        "drift-volume": Case(model, lambda t: pd.concat([t] * 60, ignore_index=True), later=21),
         "labels-arrive": Case(model, blank(label, 0.9)),
         "predictions-usable": Case(model, lambda t: blank(score, 0.5)(blank(prediction, 0.5)(t))),
         "forecast-good": Case(model, put(prediction, lambda t: t[label] + rng.normal(0, 1.2 * t[label].std(), len(t)))),
@@ -139,32 +140,49 @@ def _model_for(policy: str, rule: str) -> str:
     tasks = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).tasks
     if tasks == ["regression"]:
         return "bikes"
+    if rule == "drift-volume":
+        return "flights"  # the only model with weeks of days before its quiet night
     own = {"minimal": "bikes", "limited": "flights", "high": "credit"}[policy]
     return own if not tasks or "binary" not in tasks or own != "bikes" else "flights"
 
 
+@pytest.fixture(scope="module")
+def as_it_is(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str, date], dict[str, set[str]]]:
+    """Return what each rule says of a model's unchanged data; judged once for each model, policy and night."""
+    known: dict[tuple[str, str, date], dict[str, set[str]]] = {}
+
+    def statuses(model: str, policy: str, night: date) -> dict[str, set[str]]:
+        if (model, policy, night) not in known:
+            workspace = copy_fleet(
+                tmp_path_factory.mktemp("as it is"), model, until=night, edit=lambda text: f"{text}policy: {policy}\n"
+            )
+            found: dict[str, set[str]] = {}
+            for one in run_night(workspace, night).bundle.findings:
+                found.setdefault(one.rule, set()).add(one.status)
+            known[model, policy, night] = found
+        return known[model, policy, night]
+
+    return statuses
+
+
 @pytest.mark.parametrize(("policy", "rule"), _rules(), ids=str)
-def test_a_changed_batch_breaks_the_rule(tmp_path: Path, policy: str, rule: str) -> None:
+def test_a_changed_batch_breaks_the_rule(
+    tmp_path: Path, policy: str, rule: str, as_it_is: Callable[[str, str, date], dict[str, set[str]]]
+) -> None:
     model = _model_for(policy, rule)
     case = case_of(rule, model)
+    night = QUIET[model] + timedelta(days=case.later)
     wanted = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).breach
-    night = QUIET[model]
-
-    def statuses(root: Path, change: Change, change_reference: Change, edit: Edit) -> set[str]:
-        workspace = copy_fleet(
-            root,
-            model,
-            until=night,
-            change=change,
-            change_reference=change_reference,
-            only_last=rule == "drift-volume",
-            edit=lambda text: edit(text) + f"policy: {policy}\n",
-        )
-        for back in range(case.nights - 1, -1, -1):
-            found = run_night(workspace, night - timedelta(days=back))
-        return {f.status for f in found.bundle.findings if f.rule == rule}
-
-    assert wanted not in statuses(tmp_path / "as it is", unchanged, unchanged, same), (
-        "the rule is broken already, so breaking it proves nothing"
+    assert wanted not in as_it_is(model, policy, night)[rule], "the rule is broken already, so breaking it proves nothing"
+    workspace = copy_fleet(
+        tmp_path / "changed",
+        model,
+        until=night,
+        change=case.change,
+        change_reference=case.change_reference,
+        only_last=rule == "drift-volume",
+        edit=lambda text: case.edit(text) + f"policy: {policy}\n",
     )
-    assert wanted in statuses(tmp_path / "changed", case.change, case.change_reference, case.edit)
+    for back in range(case.nights - 1, -1, -1):
+        found = run_night(workspace, night - timedelta(days=back)).bundle
+    assert wanted in {f.status for f in found.findings if f.rule == rule}
