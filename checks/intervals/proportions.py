@@ -137,7 +137,7 @@ def ratio(successes: float, n: float, reference: float, reference_n: float, conf
     above = here.high * there.low * (2 * p - here.high) * (2 * q - there.low)
     low = (p * q - math.sqrt(max(0.0, (p * q) ** 2 - below))) / (there.high * (2 * q - there.high))
     high = (p * q + math.sqrt(max(0.0, (p * q) ** 2 - above))) / (there.low * (2 * q - there.low))
-    return Interval(max(0.0, min(low, p / q)), max(high, p / q), katz.se, "log", "MOVER-R of Wilson intervals")
+    return Interval(max(0.0, min(low, p / q)), max(high, p / q), katz.se, "log", "MOVER-R (Wilson)")
 
 
 def katz_log(successes: float, n: float, reference: float, reference_n: float, confidence: float = CONFIDENCE) -> Interval:
@@ -178,7 +178,7 @@ def katz_log(successes: float, n: float, reference: float, reference_n: float, c
     ratio = (successes / n) / (reference / reference_n)
     method, a, b, size, other = "Katz log", successes, reference, n, reference_n
     if 0 in (successes, n - successes, reference_n - reference):
-        method, a, b, size, other = "Katz log, 0.5 added to each cell", a + 0.5, b + 0.5, n + 1, reference_n + 1
+        method, a, b, size, other = "Katz log (0.5 added to each cell)", a + 0.5, b + 0.5, n + 1, reference_n + 1
     se = math.sqrt(1 / a - 1 / size + 1 / b - 1 / other)
     middle, reach = (a / size) / (b / other), math.exp(normal_quantile(confidence) * se)
     low = 0.0 if successes == 0 else min(ratio, middle / reach)
@@ -204,7 +204,7 @@ def f1(true_positives: float, errors: float, confidence: float = CONFIDENCE) -> 
     jaccard = wilson(true_positives, true_positives + errors, confidence)
     low, high = (2 * j / (1 + j) for j in (jaccard.low, jaccard.high))
     se = (high - low) / (2 * normal_quantile(confidence))
-    return Interval(low, high, se, "linear", "Wilson, carried over from the Jaccard index")
+    return Interval(low, high, se, "linear", "Jaccard-Wilson")
 
 
 def effective_n(value: float, variance: float, n: float) -> float:

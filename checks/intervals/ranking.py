@@ -89,10 +89,10 @@ def delong(ranks: RankSums, confidence: float = CONFIDENCE) -> Interval:
     if m > 1 and n > 1:
         variance = (ranks.positive_squares - m * auc**2) / (m - 1) / m + (ranks.negative_squares - n * auc**2) / (n - 1) / n
         if variance > 1e-15 and 0 < auc < 1:
-            return on_scale(auc, math.sqrt(variance), "logit", normal_quantile(confidence), "DeLong, logit")
+            return on_scale(auc, math.sqrt(variance), "logit", normal_quantile(confidence), "DeLong logit")
     z = normal_quantile(confidence)
     low, high = _newcombe_auc(auc, m, n, z)
-    return Interval(low, high, (high - low) / (2 * z), "linear", "Newcombe 2006, method 5")
+    return Interval(low, high, (high - low) / (2 * z), "linear", "Newcombe 2006 (method 5)")
 
 
 def average_precision(value: float, positives: float, confidence: float = CONFIDENCE) -> Interval:

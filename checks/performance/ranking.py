@@ -63,7 +63,7 @@ def areas(subject: Subject, source: str, sheet: Sheet, positives: int, negatives
             return
         rows = interval.se * (ranks.auc * (1 - ranks.auc) if interval.scale == "logit" else 1.0)
         if squares > 0 and 0 < ranks.auc < 1:
-            by_unit = intervals.by_influence(ranks.auc, squares, units, scale="logit", method="Obuchowski, logit")
+            by_unit = intervals.by_influence(ranks.auc, squares, units, scale="logit", method="Obuchowski logit")
             effect = max(1.0, (math.sqrt(squares * units / (units - 1)) / rows) ** 2)
             interval = by_unit if by_unit.high - by_unit.low > interval.high - interval.low else interval
     sheet.put("roc_auc", ranks.auc, interval, n=n, stats=stats, how="Mann-Whitney on counts", units=units)

@@ -65,11 +65,11 @@ def regression(subject: Subject, columns: Columns, sheet: Sheet) -> None:
         if name == "r2":  # made on the log scale of the share that is not explained, which keeps it below 1
             relative = math.sqrt(influence) / variance  # squared last: a tiny variance would vanish first
             left = by_influence(share, relative * relative, units, scale="log")
-            interval = left._replace(low=1 - left.high, high=1 - left.low, method="delta method, log of 1 - R2")
+            interval = left._replace(low=1 - left.high, high=1 - left.low, method="log(1 - R2) delta-method")
         elif name == "rmse":
             square = by_influence(means["mse"], influence, units, scale="log")
             low, high = math.sqrt(square.low), math.sqrt(square.high)
-            interval = square._replace(low=low, high=high, se=square.se / 2, method="delta method, log")
+            interval = square._replace(low=low, high=high, se=square.se / 2, method="log delta-method")
         else:
             interval = by_influence(value, influence, units)
         sheet.put(name, value, interval, n=known, stats={}, how="mean", units=units if sheet.clustered else None)
