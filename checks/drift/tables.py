@@ -163,7 +163,7 @@ def label_rate(subject: Subject) -> Measurement:
         if not table.has(label):
             return not_measured(metric, "insufficient", f"The {table.role} table has no column '{label}'.", inputs=inputs)
         try:
-            shares.append(_share(subject, table, positive(passport, label)))
+            shares.append(_share(subject, table, positive(passport, label, table.columns[label])))
         except duckdb.Error as failed:
             text = f"The label of the {table.role} table cannot be read ({str(failed).splitlines()[0][:160]})."
             return not_measured(metric, "error", text, inputs=inputs)

@@ -108,7 +108,7 @@ def test_clean_days_raise_no_alarm():
 @pytest.mark.long
 @pytest.mark.parametrize(("n", "most"), [(200, 0.01), (500, 0.005), (1000, 0.001)])
 def test_clean_days_with_any_alarm_stay_below_one_in_a_hundred(n, most):
-    assert alarms(n, 2000, seed=n + 1) / 2000 <= most
+    assert alarms(n, 1500, seed=n + 1) / 1500 <= most
 
 
 def test_half_a_standard_deviation_in_one_of_thirty_columns_is_found_within_a_day():
