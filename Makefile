@@ -23,11 +23,14 @@ test-long: $(READY)
 bench: $(READY)
 	@"$(BIN)/python" benchmarks/run.py
 
+# Every linter runs, so that one finding does not hide another.
 lint: $(READY)
-	@"$(BIN)/ruff" check .
-	@"$(BIN)/mypy"
-	@"$(BIN)/lint-imports"
-	@"$(BIN)/roadworthy" schemas --check
+	@failed=""; \
+	"$(BIN)/ruff" check . || failed="$$failed ruff"; \
+	"$(BIN)/mypy" || failed="$$failed mypy"; \
+	"$(BIN)/lint-imports" || failed="$$failed lint-imports"; \
+	"$(BIN)/roadworthy" schemas --check || failed="$$failed schemas"; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi
 
 # What is published of the files people write: JSON Schemas, and docs/files.md.
 schemas: $(READY)
