@@ -24,7 +24,9 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} cannot be a name: use small letters, digits, '.', '_' and '-', starting with a letter or digit.")
+        raise ValueError(
+            f"{value[:80]!r} cannot be a name: use small letters, digits, '.', '_' and '-', starting with a letter or digit."
+        )
     return value
 
 
@@ -141,14 +143,18 @@ class Protected(Strict):
                 )
         for one in self.bins:
             if one.at_least is not None and one.below is not None and one.at_least >= one.below:
-                raise ValueError(f"protected attribute '{self.name}': bin '{one.label}' is empty ({one.at_least} to {one.below}).")
+                raise ValueError(
+                    f"protected attribute '{self.name}': bin '{one.label}' is empty ({one.at_least} to {one.below})."
+                )
         if self.reference in self.values and self.reference not in self.values.values():
             raise ValueError(
                 f"protected attribute '{self.name}': the reference '{self.reference}' is a value of the column; "
                 f"write its word, '{self.values[self.reference]}'."
             )
         if self.bins and self.reference not in labels:
-            raise ValueError(f"protected attribute '{self.name}': the reference '{self.reference}' is none of its bins ({', '.join(labels)}).")
+            raise ValueError(
+                f"protected attribute '{self.name}': the reference '{self.reference}' is none of its bins ({', '.join(labels)})."
+            )
         return self
 
 
@@ -164,7 +170,8 @@ class Independence(Strict):
     """What counts as one independent observation."""
 
     unit: Literal["row", "entity", "block"] = Field(
-        default="row", description="What counts as one: a `row`, all rows of one person or thing (`entity`), or of one stretch of time (`block`).",
+        default="row",
+        description="What counts as one: a `row`, all rows of one person or thing (`entity`), or of one stretch of time (`block`).",
     )
     column: str | None = Field(default=None, description="Column that names the entity or block.")
 
@@ -312,7 +319,9 @@ class Passport(Strict):
     task: Task
     features: list[str] = Field(min_length=1, description="Columns the model reads.")
     protected: list[Protected] = Field(default_factory=list, description="Attributes by which people must not be treated worse.")
-    no_protected_because: str | None = Field(default=None, description="Why no protected attribute is declared; needed where none is.")
+    no_protected_because: str | None = Field(
+        default=None, description="Why no protected attribute is declared; needed where none is.",
+    )
     why_this_definition: str = Field(default="", description="Why fairness is defined the way the policy judges it.")
     identifiers: list[Identifier] = Field(default_factory=list, description="Columns that name a person or a case.")
     quasi_identifiers: list[str] = Field(default_factory=list, description="Columns that together can point at one person.")
@@ -364,7 +373,8 @@ class Passport(Strict):
         roles = self.roles
         if self.risk_tier == "high" and len({roles.owner, roles.guardian, roles.operator}) < 3:
             raise Misplaced(
-                f"a high-risk model needs three different people; owner is {roles.owner}, guardian {roles.guardian}, operator {roles.operator}.",
+                f"a high-risk model needs three different people; owner is {roles.owner}, guardian {roles.guardian}, "
+                f"operator {roles.operator}.",
                 "roles",
             )
         used = [c for c in self.leaks if c in self.features]
@@ -376,9 +386,13 @@ class Passport(Strict):
             if column in self.features[:index]:
                 raise Misplaced(f"the feature '{column}' stands here a second time.", "features", index)
         if not self.protected and not self.no_protected_because:
-            raise ValueError("no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'.")
+            raise ValueError(
+                "no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'."
+            )
         if self.artifact is None and not self.no_artifact_because:
-            raise ValueError("no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example).")
+            raise ValueError(
+                "no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example)."
+            )
         for index, attribute in enumerate(self.protected):
             if attribute.name in [other.name for other in self.protected[:index]]:
                 raise Misplaced(f"two protected attributes have the name '{attribute.name}'.", "protected", index)
