@@ -171,7 +171,7 @@ class Independence(Strict):
 
     unit: Literal["row", "entity", "block"] = Field(
         default="row",
-        description="What counts as one: a `row`, all rows of one person or thing (`entity`), or of one stretch of time (`block`).",
+        description="One is a `row`, all rows of one person or thing (`entity`), or of one stretch of time (`block`).",
     )
     column: str | None = Field(default=None, description="Column that names the entity or block.")
 
