@@ -12,9 +12,10 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import duckdb
 
 from roadworthy.canonical import digest_file, digest_of
+from roadworthy.errors import DataError, RoadworthyError
 from roadworthy.passport import Passport
 from roadworthy.sql import connect, literal, quote
 from roadworthy.window import Window, files_of
@@ -89,6 +91,8 @@ class Subject:
     reference, batch, labelled, decided : Table
     seed : int
         For every sample and every random choice.
+    links : pathlib.Path, optional
+        Folder of links to files whose names DuckDB would take for patterns; gone when the subject is closed.
     """
 
     passport: Passport
@@ -100,6 +104,7 @@ class Subject:
     labelled: Table
     decided: Table
     seed: int = SEED
+    links: Path | None = None
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -120,146 +125,186 @@ def open_subject(
     """Open the reference and the windows that end with `day`."""
     con = connect(memory_limit, threads, spill)
     try:
-        windows, mature = passport.windows, day - timedelta(days=passport.task.maturity_days)
-        yield Subject(
-            passport,
-            root,
-            day,
-            con,
-            reference=_reference(con, root, passport),
-            batch=_days(con, root, passport, "batch", Window.ending(day, windows.drift)),
-            labelled=_days(con, root, passport, "labelled", Window.ending(mature, windows.performance)),
-            decided=_days(con, root, passport, "decided", Window.ending(day, windows.fairness)),
-        )
+        with tempfile.TemporaryDirectory(prefix="roadworthy-") as links:
+            opening = _Opening(con, root, passport, Path(links))
+            windows, mature = passport.windows, day - timedelta(days=passport.task.maturity_days)
+            yield Subject(
+                passport,
+                root,
+                day,
+                con,
+                reference=_reference(opening),
+                batch=_days(opening, "batch", Window.ending(day, windows.drift), due=passport.batches.due),
+                labelled=_days(opening, "labelled", Window.ending(mature, windows.performance)),
+                decided=_days(opening, "decided", Window.ending(day, windows.fairness)),
+                links=opening.links,
+            )
     finally:
         con.close()
 
 
 def on_reference(subject: Subject) -> Subject:
     """Return the same subject looking at its reference as if it were the batch: the baseline for ``against: reference``."""
-    from dataclasses import replace
-
     table = subject.reference
     return replace(subject, batch=table, labelled=table, decided=table)
 
 
 def one_day(subject: Subject, day: date) -> Table:
     """Return the rows of one day, with the labels that have come, as a table of their own."""
-    return _days(subject.con, subject.root, subject.passport, "day", Window(day, day))
+    return _days(_Opening(subject.con, subject.root, subject.passport, subject.links), "day", Window(day, day))
 
 
-def _reference(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport) -> Table:
-    declared = passport.reference
-    table = _view(con, "reference", root, [(None, p) for p in files_of(root, declared.path)], passport)
-    if not table.files:
+@dataclass(frozen=True)
+class _Opening:
+    """What every table is opened with."""
+
+    con: duckdb.DuckDBPyConnection
+    root: Path
+    passport: Passport
+    links: Path | None
+
+
+def _reference(opening: _Opening) -> Table:
+    declared = opening.passport.reference
+    try:
+        found = files_of(opening.root, declared.path)
+    except RoadworthyError as problem:
+        return Table("reference", problem=problem.sentence, broken=True)
+    if not found:
         return Table("reference", problem=f"The reference '{declared.path}' does not exist.", broken=True)
+    table = _view(opening, Table("reference", files=tuple(found)))
     if table and declared.sha256 is not None:
-        found = digest_file(table.files[0]) if len(table.files) == 1 else table.digest
-        if found != declared.sha256:
-            return Table(
-                "reference",
-                files=table.files,
-                digest=table.digest,
-                broken=True,
-                problem=(
-                    f"The reference '{declared.path}' has digest {found[:12]}..., "
-                    f"but the passport says {declared.sha256[:12]}...: it is not the accepted data."
-                ),
+        digest = digest_file(table.files[0]) if len(table.files) == 1 else table.digest
+        if digest != declared.sha256:
+            said = (
+                f"The reference '{declared.path}' has digest {digest[:12]}..., "
+                f"but the passport says {declared.sha256[:12]}...: it is not the accepted data."
             )
+            return Table("reference", files=table.files, digest=table.digest, problem=said, broken=True)
     return table
 
 
-def _days(con: duckdb.DuckDBPyConnection, root: Path, passport: Passport, role: str, window: Window) -> Table:
-    found: list[tuple[date | None, Path]] = []
-    missing = []
-    for day in window.days():
-        here = files_of(root, passport.batches.path, day)
-        found += [(day, path) for path in here]
-        if not here:
-            missing.append(day)
-    if not found:
-        when = f"{window.last}" if window.first == window.last else f"{window.first} to {window.last}"
-        return Table(role, window=window, missing_days=tuple(missing), problem=f"There is no batch for {when}.")
-    return _view(con, role, root, found, passport, window, tuple(missing))
-
-
-def _view(
-    con: duckdb.DuckDBPyConnection,
-    role: str,
-    root: Path,
-    found: list[tuple[date | None, Path]],
-    passport: Passport,
-    window: Window | None = None,
-    missing: tuple[date, ...] = (),
-) -> Table:
-    files = tuple(path for _, path in found)
-    days = tuple(sorted({day for day, _ in found if day is not None}))
-    digest = ""
-    if not files:
-        return Table(role, window=window, missing_days=missing, problem="There are no files.")
+def _days(opening: _Opening, role: str, window: Window, due: bool = False) -> Table:
+    """Open the days of a window; where the last of them is due and missing, older days do not stand in for it."""
+    found: list[Path] = []
+    days: list[date] = []
+    missing: list[date] = []
     try:
-        later = _label_files(root, passport, days) if role != "reference" else []
-        digest = digest_of([[str(path.relative_to(root)), digest_file(path)] for path in (*files, *later)])
-        listed = ", ".join(literal(_unglobbed(path)) for path in files)
-        name = quote(role)
-        scan = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
-        if later:
-            key, label = quote(passport.batches.key or ""), quote(passport.task.label)
-            names = [str(row[0]).lower() for row in con.execute(f"describe select * from {scan}").fetchall()]
-            kept = f"b.* exclude ({label})" if passport.task.label.lower() in names else "b.*"
-            con.execute(
-                f"create or replace view {name} as "
-                f"select {kept}, l.{label} from {scan} b left join ({_late_labels(passport, later)}) l using ({key})"
-            )
-        else:
-            con.execute(f"create or replace view {name} as select * from {scan}")
+        for day in window.days():
+            here = files_of(opening.root, opening.passport.batches.path, day)
+            found += here
+            (days if here else missing).append(day)
+    except RoadworthyError as problem:
+        return Table(role, window=window, problem=problem.sentence, broken=True)
+    if not found or (due and window.last in missing):
+        alone = window.first == window.last or bool(found)
+        when = f"{window.last}" if alone else f"{window.first} to {window.last}"
+        return Table(role, window=window, missing_days=tuple(missing), problem=f"There is no batch for {when}.")
+    return _view(opening, Table(role, window=window, days=tuple(days), missing_days=tuple(missing), files=tuple(found)))
+
+
+def _view(opening: _Opening, table: Table) -> Table:
+    """Return `table` with a view over its files, or with the reason why there is none."""
+    con, root, later = opening.con, opening.root, list[Path]()
+    digest = ""
+    try:
+        later = _label_files(opening, table)
+        digest = digest_of([[str(path.relative_to(root)), digest_file(path)] for path in (*table.files, *later)])
+        name = quote(table.role if table.role != "day" else f"day {table.days[0]}")
+        scan = f"read_parquet([{_listed(opening, table.files, name)}], union_by_name=true, hive_partitioning=false)"
+        late = _labels_come_late(opening, table)
+        query = _with_late_labels(opening, scan, later, name) if late else f"select * from {scan}"
+        con.execute(f"create or replace view {name} as {query}")
         columns = {row[0]: row[1] for row in con.execute(f"describe {name}").fetchall()}
         counted = con.execute(f"select count(*) from {name}").fetchone()
-    except (duckdb.Error, OSError) as problem:
-        bad = _first_broken(con, files)
-        where = f"'{bad.relative_to(root)}'" if bad else f"{len(files)} file(s)"
-        said = str(problem).splitlines()[0][:160]
-        return Table(
-            role,
-            window=window,
-            days=days,
-            missing_days=missing,
-            files=files,
-            digest=digest,
-            broken=True,
-            problem=f"The {role} file {where} cannot be read as Parquet ({said}).",
-        )
+    except (duckdb.Error, OSError, ValueError, RoadworthyError) as problem:  # ValueError: a name that is not UTF-8
+        said = problem.sentence if isinstance(problem, DataError) else _unreadable(opening, table, later, problem)
+        return replace(table, digest=digest, problem=said, broken=True)
     rows = int(counted[0]) if counted else 0
-    return Table(
-        role, name, columns, rows, window, days, missing, files, digest, problem="" if rows else f"The {role} has no rows."
+    return replace(
+        table, name=name, columns=columns, rows=rows, digest=digest, problem="" if rows else f"The {table.role} has no rows."
     )
 
 
-def _label_files(root: Path, passport: Passport, days: tuple[date, ...]) -> list[Path]:
-    """Return the files of labels that came after these days' batches; none if the passport declares none."""
-    declared = passport.batches.labels
-    return [] if declared is None else [path for day in days for path in files_of(root, declared, day)]
+def _unreadable(opening: _Opening, table: Table, later: Sequence[Path], problem: Exception) -> str:
+    bad = _first_broken(opening, (*table.files, *later))
+    where = f"'{bad.relative_to(opening.root)}'" if bad else f"{len(table.files)} file(s)"
+    said = str(problem).splitlines()[0][:160]
+    return f"The {table.role} file {where} cannot be read as Parquet ({said}).".encode(errors="replace").decode()
 
 
-def _late_labels(passport: Passport, files: list[Path]) -> str:
-    """Return a query for labels that came after their batch, the newest per key."""
-    listed = ", ".join(literal(_unglobbed(path)) for path in files)
-    key, label = quote(passport.batches.key or ""), quote(passport.task.label)
-    return (
-        f"select {key}, last({label} order by filename) as {label} "
-        f"from read_parquet([{listed}], union_by_name=true, hive_partitioning=false, filename=true) group by {key}"
+def _labels_come_late(opening: _Opening, table: Table) -> bool:
+    return table.role != "reference" and opening.passport.batches.labels is not None
+
+
+def _label_files(opening: _Opening, table: Table) -> list[Path]:
+    """Return the files of labels that came after these days' batches, once each; none if the passport declares none."""
+    declared = opening.passport.batches.labels
+    if declared is None or not _labels_come_late(opening, table):
+        return []
+    return list(dict.fromkeys(path for day in table.days for path in files_of(opening.root, declared, day)))
+
+
+def _with_late_labels(opening: _Opening, scan: str, later: Sequence[Path], name: str) -> str:
+    """Return a query for the batch with the labels that came later, the newest that is known for each key.
+
+    A label column in the batch itself is left out: before the outcome is known it can only hold a guess.
+    """
+    con, batches, column = opening.con, opening.passport.batches, opening.passport.task.label
+    key, label = quote(batches.key or ""), quote(column)
+    there = _columns(con, scan)
+    kept = f"b.* exclude ({label})" if column.lower() in there else "b.*"
+    if not later:
+        return f"select {kept} from {scan} b"
+    files = f"read_parquet([{_listed(opening, later, name + ' labels')}], union_by_name=true, hive_partitioning=false"
+    files += f", file_row_number=true, filename={literal(_FILE)})"
+    came = _columns(con, files)
+    for where, has, wanted in (("batch", there, batches.key), ("label files", came, batches.key), ("label files", came, column)):
+        if (wanted or "").lower() not in has:
+            raise DataError(f"There is no column '{wanted}' in the {where}, so late labels cannot be joined.")
+    # A number in one file and text in the other are compared as text: a key that is no number must not end the query.
+    as_text = ("VARCHAR" in there[(batches.key or "").lower()]) != ("VARCHAR" in came[(batches.key or "").lower()])
+    mine, theirs = (f"cast({t}.{key} as varchar)" if as_text else f"{t}.{key}" for t in ("b", "l"))
+    newest = (
+        f"select {key}, last({label} order by {quote(_FILE)}, file_row_number) filter ({label} is not null) as {label} "
+        f"from {files} group by {key}"
     )
+    return f"select {kept}, l.{label} from {scan} b left join ({newest}) l on {mine} = {theirs}"
 
 
-def _first_broken(con: duckdb.DuckDBPyConnection, files: tuple[Path, ...]) -> Path | None:
+_FILE = "roadworthy file"
+
+
+def _columns(con: duckdb.DuckDBPyConnection, scan: str) -> dict[str, str]:
+    """Return the type of each column by its name in small letters, as SQL compares names."""
+    return {str(row[0]).lower(): str(row[1]) for row in con.execute(f"describe select * from {scan}").fetchall()}
+
+
+def _first_broken(opening: _Opening, files: Sequence[Path]) -> Path | None:
     for path in files:
         try:
-            con.execute(f"select count(*) from read_parquet([{literal(_unglobbed(path))}], hive_partitioning=false)")
-        except duckdb.Error:
+            scan = f"read_parquet([{_listed(opening, [path], 'broken')}], hive_partitioning=false)"
+            opening.con.execute(f"select count(*) from {scan}")
+        except (duckdb.Error, OSError, ValueError, RuntimeError):  # the last two: a name that is not UTF-8
             return path
     return None
 
 
-def _unglobbed(path: Path) -> str:
-    """Return the path with DuckDB's glob characters taken literally."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+def _listed(opening: _Opening, files: Sequence[Path], name: str) -> str:
+    """Return the files as SQL, in an order that their names keep.
+
+    DuckDB takes ``*``, ``?`` and ``[`` in a name for a pattern and knows no sure way to say otherwise, so files with such
+    names, and their neighbours, are reached through links.
+    """
+    plain = not any(c in str(path) for path in files for c in "*?[")
+    if plain or opening.links is None:
+        return ", ".join(literal(str(path)) for path in files)
+    folder = opening.links / digest_of([name, [str(path) for path in files]])[:16]
+    folder.mkdir(exist_ok=True)
+    linked = []
+    for index, path in enumerate(files):
+        link = folder / f"{index:06}.parquet"
+        if not link.is_symlink():
+            link.symlink_to(path.absolute())
+        linked.append(literal(str(link)))
+    return ", ".join(linked)
