@@ -174,7 +174,11 @@ def _normal(name: str) -> str:
 
 
 def _installed() -> dict[str, str]:
-    return {_normal(one.metadata["Name"]): one.version for one in metadata.distributions() if one.metadata["Name"]}
+    found: dict[str, str] = {}
+    for one in metadata.distributions():
+        if one.metadata["Name"]:
+            found.setdefault(_normal(one.metadata["Name"]), one.version)  # the first on the path is the one that is imported
+    return found
 
 
 def _required() -> list[str]:

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.doctor.check import Check
 from flows.orchestration import QUIET
@@ -106,17 +106,23 @@ def fires(client: httpx.Client, seconds: float = FIRE_SECONDS, pause: float = 1.
     import httpx
 
     what = "Schedules"
+    end = time.monotonic() + seconds
+
+    def ask(path: str, body: Mapping[str, object]) -> Any:
+        """Post; while the server's database is locked, which it says with 503, ask again."""
+        while (answer := client.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE and time.monotonic() < end:
+            time.sleep(pause)
+        return answer.raise_for_status().json()
+
     try:
-        flow = client.post("/flows/", json={"name": "roadworthy-doctor"}).raise_for_status().json()["id"]
+        flow = ask("/flows/", {"name": "roadworthy-doctor"})["id"]
         made = {}
         for name, schedule in SCHEDULES.items():
             body = {"name": name, "flow_id": flow, "schedules": [{"schedule": schedule, "active": True}]}
-            made[client.post("/deployments/", json=body).raise_for_status().json()["id"]] = name
+            made[ask("/deployments/", body)["id"]] = name
         silent = set(made.values())
-        end = time.monotonic() + seconds
         while silent and time.monotonic() < end:
-            wanted = {"deployments": {"id": {"any_": list(made)}}, "limit": 200}
-            runs = client.post("/flow_runs/filter", json=wanted).raise_for_status().json()
+            runs = ask("/flow_runs/filter", {"deployments": {"id": {"any_": list(made)}}, "limit": 200})
             silent -= {made[run["deployment_id"]] for run in runs}
             if silent:
                 time.sleep(pause)

@@ -62,6 +62,13 @@ def test_a_missing_package_is_named_and_one_for_another_system_is_not() -> None:
     assert not found.ok and found.says == "duckdb is missing."
 
 
+def test_of_two_versions_on_the_path_the_one_that_is_imported_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sqlalchemy-2.1.9.dist-info").mkdir()
+    (tmp_path / "sqlalchemy-2.1.9.dist-info" / "METADATA").write_text("Name: SQLAlchemy\nVersion: 2.1.9\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "sqlalchemy is 2.1.9" in machine.packages().says
+
+
 def test_another_version_within_bounds_is_fit_but_said() -> None:
     lock = "duckdb==2.0.0 \\\n    --hash=sha256:00\nrich==15.0.0 ; python_version < '3' \\\n    --hash=sha256:00\n"
     found = machine.packages(lock, ["duckdb>=2"], {"duckdb": "2.0.1", "rich": "1.0"})
@@ -228,6 +235,23 @@ def test_a_schedule_that_makes_no_run_is_found_though_the_server_is_healthy(runs
     found = server.fires(prefect(runs_of), seconds=0.05, pause=0.01)
     assert found.ok is (silent is None)
     assert silent is None or (f"its {silent} schedule made no run" in found.says and "SQLAlchemy 2.1" in found.do)
+
+
+def test_a_server_whose_database_is_locked_for_a_moment_is_asked_again() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) % 2:
+            return httpx.Response(503)
+        name = "flow" if request.url.path.endswith("/flows/") else "d"
+        if request.url.path.endswith("/filter"):
+            return httpx.Response(200, json=[{"deployment_id": "d-cron"}, {"deployment_id": "d-interval"}])
+        return httpx.Response(201, json={"id": f"{name}-" + json.loads(request.content)["name"]})
+
+    assert server.fires(client_of(answer), seconds=30, pause=0.01).ok
+    locked = server.fires(client_of(lambda _: httpx.Response(503)), seconds=0.05, pause=0.01)
+    assert not locked.ok and "503" in locked.says
 
 
 def test_a_server_that_refuses_a_deployment_is_said_in_one_line() -> None:
