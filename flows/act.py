@@ -59,6 +59,7 @@ def tell(
     inspected: Inspected,
     acted: Acted,
     link: str,
+    plain: str,
     now: datetime,
     prefect: Callable[[str], str] | None = None,
 ) -> list[Delivery]:
@@ -68,7 +69,7 @@ def tell(
     key = f"alert:{identity}:{run['day']}:{run['run_id']}"
     if ledger.has(key):
         return []
-    alerts = alerts_for(identity, run["passport"]["title"], verdict, inspected.day, link, acted.stopped)
+    alerts = alerts_for(identity, run["passport"]["title"], verdict, inspected.day, link, acted.stopped, plain)
     if not alerts:
         return []
     found = deliver(alerts, workspace.settings, lambda reference: resolve(reference, workspace.root, os.environ, prefect))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ class Inspection:
     acted: Acted = field(default_factory=Acted)
     error: str = ""
     link: str = ""
+    plain: str = ""
 
     @property
     def word(self) -> str:
@@ -57,17 +58,6 @@ class Inspection:
     def reason(self) -> str:
         """The verdict's one sentence."""
         return self.inspected.bundle.verdict.reason if self.inspected else self.error
-
-    @property
-    def because(self) -> str:
-        """Why the rule behind the verdict exists, in the policy's words for the Owner; empty if every rule holds."""
-        verdict = self.inspected.bundle.verdict if self.inspected else None
-        worst = (
-            [f for f in self.inspected.bundle.findings if verdict and verdict.reason.startswith(f.sentence)]
-            if self.inspected
-            else []
-        )
-        return worst[0].because if worst else ""
 
 
 @dataclass(frozen=True)
@@ -235,15 +225,16 @@ def _show(workspace: Workspace, ledger: Ledger, day: date, inspections: Sequence
     """Tell and render; a page that cannot be made is said and changes no verdict."""
     finished = []
     for one in inspections:
-        link = ""
+        link = plain = ""
         if one.inspected is not None:
             try:
-                link = show.card(workspace, ledger, one.inspected.bundle).link
+                made = show.card(workspace, ledger, one.inspected.bundle)
+                link, plain = made.link, made.plain
             except (RoadworthyError, OSError) as problem:
                 progress.warning("The card of %s could not be made: %s", one.identity, problem)
             if acting:
-                tell(workspace, ledger, one.inspected, one.acted, link, datetime.now(UTC))
-        finished.append(Inspection(one.identity, one.inspected, one.acted, one.error, link))
+                tell(workspace, ledger, one.inspected, one.acted, link, plain, datetime.now(UTC))
+        finished.append(replace(one, link=link, plain=plain))
     report = ""
     try:
         report = show.night(

@@ -83,9 +83,9 @@ def night(console: Console, found: Any) -> None:
     order = list(STYLE)
     for one in sorted(found.inspections, key=lambda i: order.index(i.word)):
         word = "already off the road" if one.word == "stop" and not one.acted.stopped and found.acting else MEANS[one.word]
-        why = Text(one.reason)
-        if one.because:
-            why.append(f"\n{one.because}", style="dim")
+        why = Text(one.plain or one.reason)
+        if one.plain and one.word != "clear":
+            why.append(f"\n{one.reason}", style="dim")
         if one.acted.unreached:
             why.append(f" Could not reach: {', '.join(one.acted.unreached)}.", style="bold red")
         table.add_row(Text(one.identity), Text(f"{MARK[one.word]} {one.word}\n{word}", style=STYLE[one.word]), why)

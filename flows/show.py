@@ -18,10 +18,11 @@ HISTORY = 30
 
 @dataclass(frozen=True)
 class Shown:
-    """Where a card lies, and the link to it."""
+    """Where a page lies, the link to it, and for a card its verdict in words that need no statistics."""
 
     html: Path
     link: str
+    plain: str = ""
 
 
 def snapshot(workspace: Workspace, ledger: Ledger, model: str, version: str) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def card(workspace: Workspace, ledger: Ledger, bundle: Bundle) -> Shown:
     folder = pages(workspace) / "models" / run["model"] / run["version"]
     files = cards.write(made, folder)
     html = next(f for f in files if f.suffix == ".html")
-    return Shown(html, link_to(workspace, html))
+    return Shown(html, link_to(workspace, html), made.verdict.plain)
 
 
 def night(workspace: Workspace, ledger: Ledger, day: str, bundles: Sequence[Bundle], failed: Sequence[tuple[str, str]]) -> Shown:

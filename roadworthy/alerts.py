@@ -43,7 +43,7 @@ class Delivery:
     reason: str = ""
 
 
-def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, stopped: bool) -> list[Alert]:
+def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, stopped: bool, plain: str = "") -> list[Alert]:
     """Write the messages of one model's night: the plain sentence, the link, the command."""
     head = {
         "stop": "taken off the road" if stopped else "must come off the road",
@@ -55,7 +55,7 @@ def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, st
         "stop": f"roadworthy switch status {model}",
         "undecided": f"roadworthy nightly --date {day} --model {model.partition('@')[0]}",
     }.get(verdict.word, "")
-    lines = [verdict.reason, f"Card: {link}" if link else "", f"Command: {command}" if command else ""]
+    lines = [plain, verdict.reason, f"Card: {link}" if link else "", f"Command: {command}" if command else ""]
     body = "\n".join(line for line in lines if line)
     return [Alert(role, f"{title} ({model}) {head}, night of {day}", body) for role in CONCERNED[verdict.word]]
 

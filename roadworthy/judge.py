@@ -198,7 +198,7 @@ def _reason(why: Sequence[Finding], counts: Mapping[str, int]) -> str:
     text = "The only finding passes" if told == 1 else f"All {told} findings pass"
     if silent:
         verb = "passes" if told == 1 else "pass"
-        text = f"{told} of {told + silent} findings {verb}; {silent} that need not be decided could not be"
+        text = f"{told} of {told + silent} findings {verb}; {silent} optional one{'s' if silent > 1 else ''} could not be decided"
     return f"{text}." + (f" {counts['waived']} of them by a waiver." if counts["waived"] else "")
 
 

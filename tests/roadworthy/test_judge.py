@@ -159,7 +159,7 @@ def test_a_clear_night_says_how_much_passed(statuses, said):
 
 def test_a_clear_night_hides_nothing_that_could_not_be_decided():
     got = verdict_of([finding("pass"), finding("error", required=False), finding("insufficient", required=False)], "nightly")
-    assert got.word == "clear" and got.reason == "1 of 3 findings passes; 2 that need not be decided could not be."
+    assert got.word == "clear" and got.reason == "1 of 3 findings passes; 2 optional ones could not be decided."
 
 
 # ------------------------------------------------------------------------------------------------ rules and what they match
