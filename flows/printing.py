@@ -182,14 +182,17 @@ def doctor(console: Console, found: Sequence[Any]) -> None:
 def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print which models may serve."""
     table = Table(expand=True)
-    for name in ("Model", "Version", "State", "Since", "By", "Reason"):
-        table.add_column(name, ratio=1 if name == "Reason" else None)
+    for name in ("Model", "State", "Since, by"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Reason", ratio=1, min_width=20)
     for row in rows:
-        style = "bold red" if row["state"] not in ("active",) else "green"
+        style = "green" if row["state"] == "active" else "bold red"
+        since = str(row.get("since") or "")[:16].replace("T", " ")
+        told = "\n".join(part for part in (since, str(row.get("by") or "")) if part)
         table.add_row(
-            Text(row["model"]),
-            Text(row["version"]),
+            Text(f"{row['model']}@{row['version']}"),
             Text(row["state"], style=style),
-            *(Text(str(row.get(k) or "")) for k in ("since", "by", "reason")),
+            Text(told),
+            Text(str(row.get("reason") or "")),
         )
     console.print(table)

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", metavar="V", help="only this version")
     parser.add_argument("--segment", metavar="S", help="only this segment, such as region:eu")
     parser.add_argument("--as", dest="by", metavar="PERSON", help="who stops it, by id in people.yaml")
-    parser.add_argument("--workspace", metavar="W", help="by default ROADWORTHY_WORKSPACE or the nearest folder upward")
+    parser.add_argument("-w", "--workspace", metavar="W", help="by default ROADWORTHY_WORKSPACE or the nearest folder upward")
     return parser
 
 
