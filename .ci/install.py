@@ -71,12 +71,19 @@ def _pip(python: Path, packages: int, *arguments: str) -> int:
             if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied: ")):
                 found += 1
                 if packages > 1 and (found % EVERY == 1 or found == packages):
-                    _say(f"  package {found} of {packages}: {line.split()[1 if line[0] == 'C' else 3].partition('==')[0]}")
+                    _say(f"  package {found} of {packages}: {_name(line)}")
             elif line.startswith("Installing collected packages") and packages > 1:
                 _say("  unpacking all of them (a minute or two)")
     if running.returncode:
         sys.stderr.writelines(tail)
     return running.returncode
+
+
+def _name(line: str) -> str:
+    """Return the package that one of pip's lines is about: a requirement, a file, or one that is there already."""
+    if line.startswith("Processing "):
+        return Path(line.removeprefix("Processing ").partition(" (from ")[0].strip()).name.partition("-")[0]
+    return line.split()[1 if line.startswith("Collecting ") else 3].partition("==")[0]
 
 
 def _say(sentence: str) -> None:
