@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import duckdb
+
 from checks.data_quality.shapes import Engine
 from checks.data_quality.suite import SEVERITIES, Expectation, Suite, read_suite, suite_digest, suite_path
 from checks.subject import Subject
@@ -88,6 +90,10 @@ def _evaluated(subject: Subject, suite: Suite, inputs: dict[str, str]) -> Iterat
         outcomes = run(subject.con, subject.batch, suite, engine)
     except RoadworthyError as problem:
         yield not_measured(EXPECTATION, "error", str(problem), inputs=inputs)
+        return
+    except duckdb.Error as problem:  # its text may quote a cell
+        reason = f"The batch could not be read to its end ({type(problem).__name__})."
+        yield not_measured(EXPECTATION, "error", reason, inputs=inputs)
         return
     for one in suite.expectations:
         outcome = outcomes[one.id]

@@ -130,11 +130,11 @@ def _number(column: str, kind: str) -> str:
     return ""
 
 
-def _target(passport: Passport) -> str:
+def _target(passport: Passport, reference: Table) -> str:
     """Return SQL of the label: the index of its class, or a finite number; NULL where it is neither."""
     task = passport.task
     if task.kind == "binary":
-        return positive(passport, task.label)
+        return positive(passport, task.label, reference.columns[task.label])
     if task.kind == "multiclass":
         cases = " ".join(f"when {equals(task.label, value)} then {i}" for i, value in enumerate(task.classes))
         return f"case {cases} end"
@@ -153,8 +153,7 @@ def _rows_of(subject: Subject, numbers: Sequence[str]) -> tuple[Numbers, list[Nu
 
     reference = subject.reference
     named = ", ".join(f"{_number(c, reference.columns[c])} as x{i}" for i, c in enumerate(numbers))
-    rows = f"select ({_target(subject.passport)})::double as y, {named} from {_sampled(reference)}"
-    query = f"select * from ({rows}) where y is not null"
+    query = f"select ({_target(subject.passport, reference)})::double as y, {named} from {_sampled(reference)}"
     got = subject.con.execute(query).fetchnumpy()
 
     def filled(name: str) -> Numbers:
@@ -162,7 +161,9 @@ def _rows_of(subject: Subject, numbers: Sequence[str]) -> tuple[Numbers, list[Nu
         plain = values.filled(np.nan) if isinstance(values, np.ma.MaskedArray) else values
         return np.asarray(plain, dtype=np.float64)
 
-    return filled("y"), [filled(f"x{i}") for i in range(len(numbers))]
+    y = filled("y")
+    there = ~np.isnan(y)
+    return y[there], [filled(f"x{i}")[there] for i in range(len(numbers))]
 
 
 def _sampled(reference: Table) -> str:
@@ -179,10 +180,11 @@ def _levels(subject: Subject, column: str) -> Counts:
     """Return how many levels have which counts of the classes: columns are the classes, the last is the levels."""
     import numpy as np
 
+    reference = subject.reference
     kinds = range(max(2, len(subject.passport.task.classes)))
     each = ", ".join(f"count(*) filter (y = {k}) as k{k}" for k in kinds)
     every = ", ".join(f"k{k}" for k in kinds)
-    rows = f"select ({_target(subject.passport)}) as y, {quote(column)} as level from {subject.reference.name}"
+    rows = f"select ({_target(subject.passport, reference)}) as y, {quote(column)} as level from {reference.name}"
     query = (f"select {every}, count(*) from (select {each} from ({rows}) where y is not null group by level) "
              f"group by {every} order by {every}")
     return np.array(subject.con.execute(query).fetchall(), dtype=np.int64).reshape(-1, len(kinds) + 1)
@@ -236,7 +238,7 @@ def ranked(y: Numbers, x: Numbers, classes: Sequence[int]) -> Strength | str:
     sides = sorted((2 * abs(ends.low - 0.5), 2 * abs(ends.high - 0.5)))
     details = {"kind": "number", "values": len(values), "missing": int(missing.sum())}
     low = 0.0 if ends.low < 0.5 < ends.high else sides[0]
-    return _strength(2 * best[0], low, sides[1], best, len(y), details, classes, ends.method)
+    return _strength(2 * best[0], low, sides[1], best, best[1].positives, len(y), details, classes, ends.method)
 
 
 def crossed(levels: Counts, seed: tuple[int, int]) -> Strength | str:
@@ -289,11 +291,15 @@ def crossed(levels: Counts, seed: tuple[int, int]) -> Strength | str:
     ends = delong(best[1])
     low, value, high = (max(0.0, 2 * auc - 1) for auc in (ends.low, best[1].auc, ends.high))
     details = {"kind": "category", "levels": int(times.sum())}
-    return _strength(value, low, high, best, n, details, classes, f"ranked on one half, judged on the other; {ends.method}")
+    how = f"ranked on one half, judged on the other; {ends.method}"
+    return _strength(value, low, high, best, int(total[best[2]]), n, details, classes, how)
 
 
 def _both_ways(left: Counts, right: Counts, one: int) -> RankSums | None:
-    """Rank the levels by one half and judge on the other, both ways, and add up."""
+    """Rank the levels by one half and judge on the other, both ways, and take the middle of the two.
+
+    The two ways are no two samples (where the halves agree by chance, both ways profit), so the sums stay those of one half.
+    """
     import numpy as np
 
     halves = []
@@ -310,11 +316,9 @@ def _both_ways(left: Counts, right: Counts, one: int) -> RankSums | None:
         return None
     pairs = sum(h.positives * h.negatives for h in halves)
     auc = sum(h.twice_u for h in halves) / (2 * pairs)
-    positives, negatives = sum(h.positives for h in halves), sum(h.negatives for h in halves)
-    return RankSums(
-        positives, negatives, round(auc * 2 * positives * negatives), sum(h.positive_squares for h in halves),
-        sum(h.negative_squares for h in halves),
-    )
+    positives, negatives = (max(1, round(sum(counts) / len(halves))) for counts in zip(*(h[:2] for h in halves), strict=True))
+    squares = [sum(sums) / len(halves) for sums in zip(*(h[3:] for h in halves), strict=True)]
+    return RankSums(positives, negatives, round(auc * 2 * positives * negatives), *squares)
 
 
 def _rank_sums(inside: Counts, outside: Counts) -> RankSums:
@@ -358,9 +362,11 @@ def binned(y: Numbers, x: Numbers) -> Strength | str:
 
 
 def _ratio_of_levels(subject: Subject, column: str) -> Strength | str:
-    rows = f"select ({_target(subject.passport)}) as y, {quote(column)} as level from {subject.reference.name}"
-    centred = f"select y - avg(y) over () as y, level from ({rows}) where y is not null"
-    sums = f"select count(*) as n, sum(y) as s, sum(y * y) as q from ({centred}) group by level"
+    reference = subject.reference
+    # No WHERE on the label: DuckDB skips NaN by Parquet statistics, which do not tell of NaN.
+    rows = f"select ({_target(subject.passport, reference)}) as y, {quote(column)} as level from {reference.name}"
+    centred = f"select y - avg(y) over () as y, level from ({rows})"
+    sums = f"select count(y) as n, sum(y) as s, sum(y * y) as q from ({centred}) group by level having count(y) > 0"
     query = f"select coalesce(sum(n), 0), count(*), coalesce(sum(s * s / n), 0), coalesce(sum(q), 0) from ({sums})"
     n, levels, between, total = subject.con.execute(query).fetchone() or (0, 0, 0.0, 0.0)
     return _ratio(int(n), int(levels), float(between), float(total), {"kind": "category", "levels": int(levels)})
@@ -387,12 +393,11 @@ def _ratio(n: int, levels: int, between: float, total: float, details: dict[str,
 
 
 def _strength(
-    value: float, low: float, high: float, best: tuple[float, RankSums, int], n: int, details: dict[str, Any],
+    value: float, low: float, high: float, best: tuple[float, RankSums, int], positives: int, n: int, details: dict[str, Any],
     classes: Sequence[int], how: str,
 ) -> Strength:
-    sums = best[1]
+    stats = {"positives": positives, "negatives": n - positives}
     more = {"class": best[2]} if len(classes) > 1 else {}
-    stats = {"positives": sums.positives, "negatives": sums.negatives}
     return Strength(value, min(low, value), max(high, value), n, stats, {**details, **more}, f"2 |AUC - 0.5|; {how}")
 
 
