@@ -565,6 +565,7 @@ def test_the_state_is_bounded_in_nights_and_in_series():
     _, state = run_nights([BAD] * 70, rules[1])
     assert {len(points) for points in (*state["points"].values(), *state["persist"].values())} == {REMEMBERED_NIGHTS}
     assert next(iter(state["points"].values()))[-1] == ["2026-06-17", 0.5, 0.4, 0.6]
+    assert (state["schema_version"], state["day"]) == (1, "2026-06-17")
 
 
 def test_nights_before_the_first_breach_and_series_that_never_breached_are_not_carried():
