@@ -18,7 +18,8 @@ NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.builds(
-    Finding, TEXT, TEXT, OVER, st.sampled_from(ORDER), TEXT, TEXT, TEXT, NUMBER, NUMBER, NUMBER, st.none() | st.integers(0), st.booleans(), st.booleans(),
+    Finding, TEXT, TEXT, OVER, st.sampled_from(ORDER), TEXT, TEXT, TEXT,
+    NUMBER, NUMBER, NUMBER, st.none() | st.integers(0), st.booleans(), st.booleans(),
     st.lists(TEXT, max_size=2).map(tuple), TEXT, st.dictionaries(TEXT, st.integers() | TEXT, max_size=2),
 ))
 def test_a_finding_is_the_same_after_it_was_kept(finding):
