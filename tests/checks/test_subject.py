@@ -186,6 +186,13 @@ def test_a_column_of_any_name_is_read_as_it_is(tmp_path, name):
         assert subject.rows(f"select count(*) as n from batch where {quote(name)} = ?", ["v'1"]) == [{"n": 1}]
 
 
+def test_a_folder_named_like_a_column_adds_no_column_and_changes_none(tmp_path):
+    passport = passport_of(batches={"path": "x=7/day={date}/part=0.parquet"}, windows={"fairness": 2})
+    with make_subject(tmp_path, passport, {"x": [0]}, days_of(DAY - timedelta(days=1), 2)) as subject:
+        assert subject.decided.columns == {"x": "BIGINT"}
+        assert subject.rows("select x from decided order by x") == [{"x": 0}, {"x": 1}]
+
+
 # ------------------------------------------------------------------------------------------------ days that differ
 
 
