@@ -57,7 +57,8 @@ def test_a_number_that_is_not_finite_has_no_canonical_form(bad):
 
 
 def test_numbers_of_numpy_become_plain_ones():
-    got = plain({"a": np.int64(3), "b": np.float64(0.5), "c": np.array([1, 2]), "d": np.bool_(True), "e": np.str_("x"), "f": (1, (2,))})
+    scalars = {"a": np.int64(3), "b": np.float64(0.5), "c": np.array([1, 2]), "d": np.bool_(True), "e": np.str_("x")}
+    got = plain({**scalars, "f": (1, (2,))})
     assert got == {"a": 3, "b": 0.5, "c": [1, 2], "d": True, "e": "x", "f": [1, [2]]}
     assert [type(v) for v in got.values()] == [int, float, list, bool, str, list]
 
