@@ -23,7 +23,8 @@ def test_expected_evidence_of_a_day_is_at_most_one_under_the_limit(limit: float,
     """Summed over every possible outcome of the day, so no simulation and no luck is involved."""
     true_rate = rate * limit
     expected = sum(
-        math.comb(n, k) * true_rate**k * (1 - true_rate) ** (n - k) * bet(Wealth(), [binary("2026-01-01", k, n)], limit, False).e_value
+        math.comb(n, k) * true_rate**k * (1 - true_rate) ** (n - k)
+        * bet(Wealth(), [binary("2026-01-01", k, n)], limit, False).e_value
         for k in range(n + 1)
     )
     assert expected <= 1 + 1e-9
