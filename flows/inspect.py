@@ -89,11 +89,11 @@ def inspect(
     """
     passport = workspace.passport(identity)
     policy = workspace.policy(passport.policy_name)
-    waivers = load_waivers(workspace, passport, as_of(day, workspace.settings.time_zone).date())
+    waivers = load_waivers(workspace, passport, day)
     before = _predecessor(ledger, passport, day)
     store = EvidenceStore(workspace.evidence)
     history = _history(workspace, before)
-    with open_subject(workspace.root, passport, day) as subject:
+    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill") as subject:
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
