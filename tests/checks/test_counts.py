@@ -126,7 +126,7 @@ TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
 
 @given(TEXT.filter(bool), TEXT)
 def test_no_name_and_no_value_breaks_out_of_the_sql(name, value):
-    protected = Protected(name="g", column=name, reference="a", values={value: "known"})
+    protected = Protected(name="g", column=name, reference="known", values={value: "known"})
     row = duckdb.execute(f"select {group(protected)} from (select ? as {quote(name)})", [value]).fetchone()
     assert row == ("(missing)" if value.lower() == "nan" else "known",)
 
