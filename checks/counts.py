@@ -135,7 +135,7 @@ def positive(passport: Passport, column: str, kind: str = "") -> str:
     >>> import duckdb
     >>> from tests.support import passport_of
     >>> sql = positive(passport_of(), "label")
-    >>> duckdb.sql(f"select {sql} from (values ('1'), ('0.0'), ('maybe'), (null)) t(label)").fetchall()
+    >>> duckdb.connect().sql(f"select {sql} from (values ('1'), ('0.0'), ('maybe'), (null)) t(label)").fetchall()
     [(1,), (0,), (None,), (None,)]
     """
     task = passport.task
@@ -196,7 +196,7 @@ def group(protected: Protected) -> str:
     >>> from roadworthy.passport import Bin, Protected
     >>> age = Protected(name="age", column="age", reference="old", bins=[
     ...     Bin(label="young", at_least=18, below=25), Bin(label="old", at_least=25)])
-    >>> duckdb.sql(f"select {group(age)} from (values (24.9), (25), (3), (null)) t(age)").fetchall()
+    >>> duckdb.connect().sql(f"select {group(age)} from (values (24.9), (25), (3), (null)) t(age)").fetchall()
     [('young',), ('old',), ('(outside)',), ('(missing)',)]
     """
     column = quote(protected.column)

@@ -133,12 +133,15 @@ def sentence(measurement: Measurement, rule: Rule, metric: Metric, word: Words) 
     return f"{said}; the limit{compared} is {limit_words(rule.parsed, metric.unit)}."
 
 
+MOST_ROWS = 10**12
+
+
 def rows_that_would_decide(measurement: Measurement, limit: Limit, log_scale: bool) -> int | None:
     """Return about how many rows would move the interval clear of the limit, if the value stays where it is.
 
     The half-width of an interval shrinks with the square root of n. A good value must be clear of both ends of the limit; of
-    one that is not good, the end that it broke decides. None when the value stands on the limit, so that no number of rows
-    would decide.
+    one that is not good, the end that it broke decides. None when the value stands on the limit, or so near it that more
+    rows than there will ever be (`MOST_ROWS`) would be needed.
 
     Examples
     --------
@@ -160,4 +163,5 @@ def rows_that_would_decide(measurement: Measurement, limit: Limit, log_scale: bo
         half = scale(high) - scale(value) if end > value else scale(value) - scale(low)
         return max(half, 0.0) / abs(scale(end) - scale(value))
 
-    return math.ceil(round(measurement.n * max(ratio(end) for end in ends) ** 2, 6))
+    needed = measurement.n * max(ratio(end) for end in ends) ** 2
+    return math.ceil(round(needed, 6)) if needed <= MOST_ROWS else None
