@@ -12,19 +12,20 @@ Examples
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
 from roadworthy.canonical import digest_file, digest_of
 from roadworthy.errors import DataError, RoadworthyError
-from roadworthy.passport import Passport
+from roadworthy.passport import Drift, Passport
 from roadworthy.sql import connect, literal, quote
 from roadworthy.window import Window, files_of
 
@@ -75,6 +76,16 @@ class Table:
         return bool(self) and all(c is not None and c in self.columns for c in columns)
 
 
+class Kept(Protocol):
+    """Keeps what is computed once, by what it was computed from; see `roadworthy.kept`."""
+
+    def get(self, kind: str, key: Mapping[str, Any]) -> Any | None:
+        """Return what was kept under the key, or None."""
+
+    def put(self, kind: str, key: Mapping[str, Any], content: Any) -> None:
+        """Keep JSON values under the key."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What a check is handed.
@@ -89,6 +100,13 @@ class Subject:
     con : duckdb.DuckDBPyConnection
         In-memory connection with the views; nothing is ever written through it.
     reference, batch, labelled, decided : Table
+    baseline : Table
+        What drift compares with: the reference, or the days that the passport's ``drift.against`` names.
+    kept : Kept, optional
+        Where what is computed once of a reference is kept; without one it is computed each time.
+    count : callable, optional
+        Counts a table under a plan somewhere else than on this connection, such as on a cluster; see
+        `checks.drift.profile.profile`, whose answer it must equal.
     seed : int
         For every sample and every random choice.
     links : pathlib.Path, optional
@@ -105,6 +123,20 @@ class Subject:
     decided: Table
     seed: int = SEED
     links: Path | None = None
+    baseline: Table = field(default_factory=lambda: Table("baseline", problem="No baseline was opened."))
+    kept: Kept | None = None
+    count: Callable[[Table, Any], Any] | None = None
+
+    @property
+    def pool(self) -> dict[str, Any] | None:
+        """The block of days that drift is measured on, if the passport declares blocks; closed once it holds enough rows."""
+        block, window = self.passport.windows.drift, self.batch.window
+        if isinstance(block, int) or window is None:
+            return None
+        return {
+            "since": window.first.isoformat(), "through": window.last.isoformat(), "rows": self.batch.rows, "needed": block.rows,
+            "closed": self.batch.rows >= block.rows,
+        }
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -120,33 +152,61 @@ class Subject:
 
 @contextmanager
 def open_subject(
-    root: Path, passport: Passport, day: date, *, memory_limit: str = "1GB", threads: int | None = None, spill: Path | None = None
+    root: Path, passport: Passport, day: date, *, memory_limit: str = "1GB", threads: int | None = None,
+    spill: Path | None = None, since: date | None = None, kept: Kept | None = None,
+    count: Callable[[Table, Any], Any] | None = None,
 ) -> Iterator[Subject]:
-    """Open the reference and the windows that end with `day`."""
+    """Open the reference and the windows that end with `day`.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    passport : Passport
+    day : date
+    memory_limit, threads, spill
+        As `roadworthy.sql.connect` takes them.
+    since : date, optional
+        First day of the open block, where the passport declares blocks; by default a block of the greatest length.
+    kept, count
+        See `Subject`.
+    """
     con = connect(memory_limit, threads, spill)
     try:
         with tempfile.TemporaryDirectory(prefix="roadworthy-") as links:
             opening = _Opening(con, root, passport, Path(links))
             windows, mature = passport.windows, day - timedelta(days=passport.task.maturity_days)
+            reference, pooled = _reference(opening), drift_window(passport, day, since)
             yield Subject(
                 passport,
                 root,
                 day,
                 con,
-                reference=_reference(opening),
-                batch=_days(opening, "batch", Window.ending(day, windows.drift), due=passport.batches.due),
+                reference=reference,
+                batch=_days(opening, "batch", pooled, due=passport.batches.due),
                 labelled=_days(opening, "labelled", Window.ending(mature, windows.performance)),
                 decided=_days(opening, "decided", Window.ending(day, windows.fairness)),
                 links=opening.links,
+                baseline=_baseline(opening, reference, pooled),
+                kept=kept,
+                count=count,
             )
     finally:
         con.close()
 
 
+def drift_window(passport: Passport, day: date, since: date | None = None) -> Window:
+    """Return the days that drift is measured on: so many days, or the open block, which is never longer than declared."""
+    block = passport.windows.drift
+    if isinstance(block, int):
+        return Window.ending(day, block)
+    longest = Window.ending(day, block.days)
+    return Window(max(longest.first, since), day) if since is not None and since <= day else longest
+
+
 def on_reference(subject: Subject) -> Subject:
     """Return the same subject looking at its reference as if it were the batch: the baseline for ``against: reference``."""
     table = subject.reference
-    return replace(subject, batch=table, labelled=table, decided=table)
+    return replace(subject, batch=table, labelled=table, decided=table, baseline=table)
 
 
 def one_day(subject: Subject, day: date) -> Table:
@@ -184,13 +244,45 @@ def _reference(opening: _Opening) -> Table:
     return table
 
 
+def _baseline(opening: _Opening, reference: Table, window: Window) -> Table:
+    """Return what the window is compared with; days that moving references name, as far as they are there."""
+    declared = opening.passport.drift
+    if declared.against == "fixed":
+        return reference
+    return _of_days(opening, "baseline", Window(window.first - timedelta(days=366), window.last), baseline_days(declared, window))
+
+
+def baseline_days(declared: Drift, window: Window) -> list[date]:
+    """Return the days that a window is compared with, oldest first; none of them is in the window.
+
+    Examples
+    --------
+    >>> baseline_days(Drift(against="same_weekday", days=2), Window.ending(date(2026, 4, 9), 1))
+    [datetime.date(2026, 3, 26), datetime.date(2026, 4, 2)]
+    """
+    first, n = window.first, declared.days
+    if declared.against == "rolling":
+        return Window.ending(first - timedelta(days=1), n).days()
+    if declared.against == "same_weekday":
+        wanted = {day.weekday() for day in window.days()}
+        before = (first - timedelta(days=back) for back in range(1, 7 * n + 7))
+        return sorted(itertools.islice((day for day in before if day.weekday() in wanted), n * len(wanted)))
+    # 364 days are whole weeks, so weekdays stay where they were.
+    middle = first + (window.last - first) / 2 - timedelta(days=364)
+    return [day for day in Window(middle - timedelta(days=n // 2), middle + timedelta(days=(n - 1) // 2)).days() if day < first]
+
+
 def _days(opening: _Opening, role: str, window: Window, due: bool = False) -> Table:
     """Open the days of a window; where the last of them is due and missing, older days do not stand in for it."""
+    return _of_days(opening, role, window, window.days(), due)
+
+
+def _of_days(opening: _Opening, role: str, window: Window, wanted: Sequence[date], due: bool = False) -> Table:
     found: list[Path] = []
     days: list[date] = []
     missing: list[date] = []
     try:
-        for day in window.days():
+        for day in wanted:
             here = files_of(opening.root, opening.passport.batches.path, day)
             found += here
             (days if here else missing).append(day)

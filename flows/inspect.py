@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from checks.subject import SEED, Subject, Table, open_subject
+from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from roadworthy import __version__
 from roadworthy.calendar import as_of
 from roadworthy.canonical import digest_bytes, digest_file, digest_of
 from roadworthy.errors import StorageError, TamperedError
 from roadworthy.evidence import Bundle, EvidenceStore, bundle_files, read_bundle
-from roadworthy.judge import JUDGE_VERSION, Context, judge
+from roadworthy.judge import JUDGE_VERSION, Context, alarmed, judge
+from roadworthy.kept import Kept
 from roadworthy.ledger import Entry, Ledger
+from roadworthy.measurement import Measurement
 from roadworthy.passport import Passport
 from roadworthy.policy import Policy, When
 from roadworthy.switch import Switch
@@ -93,12 +96,15 @@ def inspect(
     before = _predecessor(ledger, passport, day)
     store = EvidenceStore(workspace.evidence)
     history = _history(workspace, before)
-    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill") as subject:
+    since = date.fromisoformat(history["pool"]["since"]) if "pool" in history else None
+    kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
+    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as subject:
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
             "data": {
-                t.role: t.digest or t.problem for t in (subject.reference, subject.batch, subject.labelled, subject.decided)
+                t.role: t.digest or t.problem
+                for t in (subject.reference, subject.batch, subject.labelled, subject.decided, subject.baseline)
             },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "waivers": [w.as_dict() for w in waivers],
@@ -133,8 +139,13 @@ def inspect(
             history,
             baselines(subject, rules, families),
             passport.glossary,
+            importance_of(measurements),
         )
         judged = judge(measurements, policy, context)
+        if columns := alarmed(judged.findings):
+            more, taken = investigate(subject, columns, workspace.restricted)
+            measurements, seconds = [*measurements, *more], seconds | taken
+            judged = judge(measurements, policy, context)
         run = _run(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
     inputs = {
         "schema_version": 1,
@@ -163,6 +174,15 @@ def inspect(
     bundle = read_bundle(path)
     _enter(ledger, bundle, actor, now)
     return Inspected(identity, bundle, reused=bundle.run["started_at"] != run["started_at"])
+
+
+def importance_of(measurements: list[Measurement]) -> dict[str, float]:
+    """Return the part of the score that each column decides at most; one whose importance is not known is not named."""
+    return {
+        str(m.over["column"]): m.value if m.high is None else m.high
+        for m in measurements
+        if m.metric == "explainability.importance" and m.value is not None and "column" in m.over
+    }
 
 
 def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from checks.subject import Subject, on_reference
@@ -98,11 +98,19 @@ def baselines(
 
 
 def _guarded(name: str, measure: Measure, subject: Subject) -> tuple[list[Measurement], float]:
+    metrics = tuple(metric.id for metric in catalogue().values() if metric.family == name)
+    return guarded(name, metrics, lambda: measure(subject), subject)
+
+
+def guarded(
+    name: str, metrics: Sequence[str], measure: Callable[[], list[Measurement]], subject: Subject
+) -> tuple[list[Measurement], float]:
+    """Return what `measure` returns and the seconds it took; if it raises, an ``error`` for each of `metrics`."""
     started = time.perf_counter()
     try:
-        made = [replace(m, inputs=m.inputs or subject.inputs) for m in measure(subject)]
+        made = [replace(m, inputs=m.inputs or subject.inputs) for m in measure()]
     except Exception as problem:
         logging.getLogger(__name__).exception("family %s of %s could not be measured", name, subject.passport.id)
         reason = f"The {name.replace('_', ' ')} check could not finish ({type(problem).__name__}: {str(problem)[:200]})."
-        made = [not_measured(metric.id, "error", reason) for metric in catalogue().values() if metric.family == name]
+        made = [not_measured(metric, "error", reason) for metric in metrics]
     return made, round(time.perf_counter() - started, 3)

@@ -30,6 +30,10 @@ class Metric(Strict):
     )
     direction: Direction = Field(description="Which way is better.")
     over: list[str] = Field(description="The keys of `over` that a measurement of this metric has.")
+    by: list[str] = Field(
+        default_factory=list,
+        description="For metrics of the whole: the kinds of part that are measured too, each over one such key (segment, group).",
+    )
     estimator: str = Field(description="How it is computed.")
     source: str = Field(description="Paper, page or standard.")
 
@@ -37,6 +41,11 @@ class Metric(Strict):
     def family(self) -> str:
         """The check family that measures it."""
         return self.id.partition(".")[0]
+
+    @property
+    def by_part(self) -> list[list[str]]:
+        """The shapes of `over` that a measurement may have besides `over` itself."""
+        return [[kind] for kind in self.by]
 
 
 class Catalogue(Strict):

@@ -68,6 +68,8 @@ class Context:
         What ``against: reference``, ``champion`` and ``previous`` compare with.
     glossary : mapping of str to str
         The passport's words for columns.
+    importance : mapping of str to float
+        Part of the score that each column decides, at most; a column that is not named is taken to matter.
     """
 
     tier: Any
@@ -78,6 +80,7 @@ class Context:
     history: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Sequence[Measurement]] = field(default_factory=dict)
     glossary: Mapping[str, str] = field(default_factory=dict)
+    importance: Mapping[str, float] = field(default_factory=dict)
 
     def word(self, column: str) -> str:
         """Return the glossary's word for a column."""
@@ -93,6 +96,7 @@ class Context:
             "waivers": [dict(w) for w in self.waivers],
             "history": dict(self.history),
             "glossary": dict(self.glossary),
+            "importance": dict(self.importance),
             "baselines": {name: [m.as_dict() for m in found] for name, found in self.baselines.items()},
         }
 
@@ -108,6 +112,7 @@ class Context:
             data["history"],
             {name: [Measurement.from_dict(m) for m in found] for name, found in data["baselines"].items()},
             data["glossary"],
+            data.get("importance", {}),
         )
 
 
@@ -182,6 +187,18 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
         word, reason = "undecided", f"Nothing could be decided: of {len(findings)} findings none passes."
     conditions = tuple(f.sentence for f in why) if word == "conditional" else ()
     return Verdict(when, word, reason, (NIGHT_EXIT if when == "nightly" else GATE_EXIT)[word], counts, conditions)
+
+
+def alarmed(findings: Sequence[Finding]) -> list[str]:
+    """Return the columns of which a finding of drift is a breach tonight, whatever persistence or a waiver made of it."""
+    bad = ("warn", "fail", "severe")
+    return list(
+        dict.fromkeys(
+            str(f.over["column"])
+            for f in findings
+            if f.metric.startswith("drift.") and "column" in f.over and (f.status in bad or f.details.get("before") in bad)
+        )
+    )
 
 
 def rejudge(bundle: Bundle) -> Judgement:

@@ -73,6 +73,12 @@ class Task(Strict):
     negative: Value | None = Field(default=None, description="Binary: the other label value.")
     favourable: Value | None = Field(default=None, description="The value of prediction and label that is good for the person.")
     classes: list[Value] = Field(default_factory=list, description="Multiclass: every class.")
+    class_scores: list[str] = Field(
+        default_factory=list, description="Multiclass: the column of each class's probability, in the order of `classes`.",
+    )
+    quantile: float | None = Field(
+        default=None, gt=0, lt=1, description="Regression: the quantile that is predicted, where it is not the mean.",
+    )
     loss_bound: float | int | None = Field(
         default=None, gt=0, description="Regression: an absolute error of this size or more counts as one whole loss.",
     )
@@ -97,6 +103,11 @@ class Task(Strict):
         for index, value in enumerate(self.classes):
             if _spelt(value) in [_spelt(other) for other in self.classes[:index]]:
                 raise Misplaced(f"the class {value!r} stands here a second time.", "classes", index)
+        if self.class_scores and len(self.class_scores) != len(self.classes):
+            said = f"'class_scores' names {len(self.class_scores)} columns for {len(self.classes)} classes."
+            raise Misplaced(said, "class_scores")
+        if self.quantile is not None and self.kind != "regression":
+            raise Misplaced("'quantile' is for a model that predicts a number.", "quantile")
         for key in ("prediction", "score"):
             if getattr(self, key) == self.label:
                 said = f"'{key}' and 'label' are the same column '{self.label}', so the model would always be right."
@@ -214,12 +225,35 @@ class Batches(Strict):
         return self
 
 
+class Block(Strict):
+    """Days that are pooled until they hold enough rows; blocks follow each other and never overlap."""
+
+    rows: int = Field(ge=20, description="Rows that decide; a block closes with the day on which it holds them.")
+    days: int = Field(ge=1, le=366, description="A block is at most so long; one that stays too small is left behind undecided.")
+
+
 class Windows(Strict):
     """Days, ending with the day judged, over which each family measures."""
 
-    drift: int = Field(default=1, ge=1, le=366, description="Days that are compared with the reference.")
+    drift: Annotated[int, Field(ge=1, le=366)] | Block = Field(
+        default=1, description="Days that are compared with the reference: so many days, anew every night, or a block of days.",
+    )
     performance: int = Field(default=28, ge=1, le=366, description="Days with mature labels that are scored.")
     fairness: int = Field(default=28, ge=1, le=366, description="Days over which groups are compared.")
+
+
+class Drift(Strict):
+    """What the days are compared with, and which columns are compared to the last row."""
+
+    against: Literal["fixed", "rolling", "same_weekday", "same_season"] = Field(
+        default="fixed",
+        description="`fixed`: the reference. `rolling`: the days before. `same_weekday`: the same weekdays before. "
+        "`same_season`: the days around the same date a year before.",
+    )
+    days: int = Field(default=28, ge=1, le=366, description="How many such days; not read for `fixed`.")
+    exact: list[str] = Field(
+        default_factory=list, description="Columns whose Kolmogorov-Smirnov and Wasserstein distances are computed without bins.",
+    )
 
 
 class Artifact(Strict):
@@ -331,6 +365,7 @@ class Passport(Strict):
     reference: Reference
     batches: Batches
     windows: Windows = Windows()
+    drift: Drift = Drift()
     segments: list[str] = Field(default_factory=list, description="Columns whose values are looked at one by one.")
     artifact: Artifact | None = None
     no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared; needed where none is.")

@@ -150,8 +150,10 @@ class Rule(Strict):
             hint = f" Did you mean '{near[0]}'?" if near else " The catalogue is roadworthy/catalogue.yaml."
             raise self._wrong(f"names the metric '{self.metric}', which the catalogue does not have.{hint}", "metric")
         wanted = known[self.metric].over
-        if sorted(self.over) != sorted(wanted):
-            shape = "{" + ", ".join(f"{key}: any" for key in wanted) + "}"
+        by_part = len(self.over) == 1 and next(iter(self.over)) in known[self.metric].by
+        if sorted(self.over) != sorted(wanted) and not by_part:
+            shapes = (wanted, *known[self.metric].by_part)
+            shape = " or ".join("{" + ", ".join(f"{key}: any" for key in keys) + "}" for keys in shapes)
             raise self._wrong(f"is over {_said(self.over)}, but measurements of '{self.metric}' are over {shape}.", "over")
         if not _exact(self.over):
             raise self._wrong(f"is over {_said(self.over)}; write 'any', or text, whole numbers, true or false.", "over")

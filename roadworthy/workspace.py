@@ -102,6 +102,11 @@ class Workspace:
         return self.root / ".roadworthy"
 
     @property
+    def restricted(self) -> Path:
+        """The folder of what holds rows, such as drill-downs: for few eyes, and free to be erased."""
+        return self.made / "restricted"
+
+    @property
     def evidence(self) -> Path:
         """The folder of the evidence bundles."""
         url = self.settings.evidence_url.removeprefix("file://")

@@ -16,6 +16,7 @@ import numpy as np
 
 from checks.counts import columns_of
 from checks.drift import statistics, tables
+from checks.drift.blocks import hold_back
 from checks.drift.plan import ColumnPlan, Plan, may_be_not_finite, plan_of
 from checks.drift.profile import ColumnCounts, Profile, frequent_new, profile
 from checks.drift.shift import LEAST_EXPECTED, more_than, shift, two_shares
@@ -59,7 +60,7 @@ def measure(subject: Subject) -> list[Measurement]:
         Nothing in the data raises: a table or column that is missing, broken, of another type or too small is a measurement
         with that status and a reason.
     """
-    return [*_columns(subject), *_schema(subject), tables.volume(subject), tables.label_rate(subject)]
+    return [*hold_back(subject, _columns(subject)), *_schema(subject), tables.volume(subject), tables.label_rate(subject)]
 
 
 def _trouble(table: Table, due: bool = False) -> Status:

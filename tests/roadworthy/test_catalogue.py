@@ -14,9 +14,9 @@ from roadworthy.measurement import Measurement
 
 METRICS = list(catalogue().values())
 NAMES = [m.id for m in METRICS]
-PARTS = {"column", "group", "attribute", "expectation", "severity", "segment"}
+PARTS = {"column", "group", "attribute", "expectation", "severity", "segment", "metric", "class"}
 FAMILIES = {
-    "data_quality", "drift", "performance", "fairness", "mitigation", "explainability", "privacy", "cost", "artifact",
+    "data_quality", "drift", "performance", "estimate", "fairness", "mitigation", "explainability", "privacy", "cost", "artifact",
     "reproducibility", "vendor", "endpoint",
 }
 
@@ -56,6 +56,7 @@ def test_a_range_can_hold_something_and_suits_its_unit(metric: Metric):
 @pytest.mark.parametrize("metric", METRICS, ids=NAMES)
 def test_a_metric_is_over_parts_that_pages_can_name_and_has_at_least_one_good_way(metric: Metric):
     assert set(metric.over) <= PARTS and len(set(metric.over)) == len(metric.over)
+    assert set(metric.by) <= PARTS and (not metric.by or not metric.over), "parts are of the whole"
     if metric.direction == "target":
         assert metric.unit in ("difference", "ratio", "own"), "a target lies inside the range"
 
