@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from roadworthy.canonical import digest_file
 from roadworthy.errors import EXIT_UNDECIDED, RoadworthyError, StorageError, TamperedError
 from roadworthy.evidence import Bundle, EvidenceStore, check_bundle, read_bundle
 from roadworthy.ledger import Ledger, chain
@@ -109,6 +110,7 @@ def verify(what: Workspace | Path, rejudge: bool = False) -> Report:
         findings.failures += [f"Ledger: {sentence}." for sentence in ledger.verify()]
         named = _runs(ledger, findings)
         findings.failures += _switch(ledger)
+        findings.failures += _kept(ledger, what.made / "kept")
     for relative, body in named.items():
         _check(store, relative, body, findings, rejudge)
     for relative in store.bundles():
@@ -238,6 +240,18 @@ def _switch(ledger: Ledger) -> Iterator[str]:
     for key, row in rows.items():
         if row.fence and (key not in last or last[key].seq != row.fence):
             yield f"Switch: the row of {' '.join(key)} names entry {row.fence} of the ledger, which is not its last."
+
+
+def _kept(ledger: Ledger, folder: Path) -> Iterator[str]:
+    """Compare what is kept with the ledger; a file that is gone is computed again and no failure."""
+    try:
+        addresses = {str(entry.body["sha256"]): entry.seq for entry in ledger.entries("kept")}
+    except (RoadworthyError, KeyError):
+        return  # the ledger's own check has named the entry
+    for address, seq in addresses.items():  # a file that no entry names is never read
+        path = folder / f"{address}.json"
+        if path.exists() and (not path.is_file() or digest_file(path) != address):
+            yield f"{path} is not what entry {seq} of the ledger recorded."
 
 
 def _count(n: int, one: str, many: str = "") -> str:
