@@ -30,6 +30,8 @@ from roadworthy.sql import connect, literal, quote
 from roadworthy.window import Window, files_of
 
 SEED = 20261122
+DAY_COLUMN = "roadworthy day"
+"""The day of each row, in the tables that `days_table` makes; the data's own column of that name, if any, is not in them."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Table:
     Attributes
     ----------
     role : str
-        ``reference``, ``batch`` (the drift window), ``labelled`` (the performance window, mature days) or ``decided``
-        (the fairness window).
+        ``reference``, ``batch`` (the drift window), ``labelled`` (the performance window, mature days), ``decided``
+        (the fairness window), ``day`` (`one_day`) or ``days`` (`days_table`).
     name : str
         Quoted SQL name of the view; write it after FROM. Not there when `problem` is set.
     columns : dict of str to str
@@ -214,6 +216,40 @@ def one_day(subject: Subject, day: date) -> Table:
     return _days(_Opening(subject.con, subject.root, subject.passport, subject.links), "day", Window(day, day))
 
 
+def days_table(subject: Subject, days: Sequence[date]) -> Table:
+    """Return the rows of many days as one table that says of each row which day it is of, for counting them in one pass.
+
+    Parameters
+    ----------
+    subject : Subject
+    days : sequence of date
+        In any order, at least one.
+
+    Returns
+    -------
+    Table
+        The columns of all the days, missing ones filled with NULL, and `DAY_COLUMN`, a DATE. Its rows are those of `one_day`
+        for each of the days: late labels find the rows of their own day, so that a key which stands in two days means two
+        cases. A file whose name holds two of the days belongs to both.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tests.support import DAY, make_subject, passport_of
+    >>> before = DAY - timedelta(days=1)
+    >>> batches = {before: {"label": [1, 0]}, DAY: {"label": [1]}}
+    >>> with TemporaryDirectory() as folder, make_subject(Path(folder), passport_of(), None, batches) as subject:
+    ...     table = days_table(subject, [before, DAY])
+    ...     counted = f"select {quote(DAY_COLUMN)}, count(*) from {table.name} group by 1 order by 1"
+    ...     subject.con.execute(counted).fetchall()
+    [(datetime.date(2026, 4, 8), 2), (datetime.date(2026, 4, 9), 1)]
+    """
+    wanted = sorted(set(days))
+    opening = _Opening(subject.con, subject.root, subject.passport, subject.links)
+    return _of_days(opening, "days", Window(wanted[0], wanted[-1]), wanted)
+
+
 @dataclass(frozen=True)
 class _Opening:
     """What every table is opened with."""
@@ -302,10 +338,10 @@ def _view(opening: _Opening, table: Table) -> Table:
     try:
         later = _label_files(opening, table)
         digest = digest_of([[str(path.relative_to(root)), digest_file(path)] for path in (*table.files, *later)])
-        name = quote(table.role if table.role != "day" else f"day {table.days[0]}")
-        scan = f"read_parquet([{_listed(opening, table.files, name)}], union_by_name=true, hive_partitioning=false)"
+        name = quote(_name(table))
+        scan = _by_day(opening, table, name) if table.role == "days" else _scan(opening, table.files, name)
         late = _labels_come_late(opening, table)
-        query = _with_late_labels(opening, scan, later, name) if late else f"select * from {scan}"
+        query = _with_late_labels(opening, table, scan, later, name) if late else f"select * from {scan}"
         con.execute(f"create or replace view {name} as {query}")
         columns = {row[0]: row[1] for row in con.execute(f"describe {name}").fetchall()}
         counted = con.execute(f"select count(*) from {name}").fetchone()
@@ -315,6 +351,34 @@ def _view(opening: _Opening, table: Table) -> Table:
     rows = int(counted[0]) if counted else 0
     return replace(
         table, name=name, columns=columns, rows=rows, digest=digest, problem="" if rows else f"The {table.role} has no rows."
+    )
+
+
+def _name(table: Table) -> str:
+    """Return the name of the view: tables of days stand beside each other."""
+    if table.role == "day":
+        return f"day {table.days[0]}"
+    return f"days {digest_of([day.isoformat() for day in table.days])[:16]}" if table.role == "days" else table.role
+
+
+def _scan(opening: _Opening, files: Sequence[Path], name: str, *options: str) -> str:
+    named = f"[{', '.join(_listed(opening, files, name))}]"
+    return f"read_parquet({', '.join((named, 'union_by_name=true', 'hive_partitioning=false', *options))})"
+
+
+def _by_day(opening: _Opening, table: Table, name: str) -> str:
+    """Return a scan of the files with the day of each row, which only the file's name tells."""
+    con, files = opening.con, list(dict.fromkeys(table.files))
+    there = _columns(con, _scan(opening, files, name))
+    file = next(one for one in (_FILE + " " * k for k in itertools.count()) if one not in there)
+    scan = _scan(opening, files, name, f"filename={literal(file)}")
+    listed = dict(zip(files, _listed(opening, files, name), strict=True))
+    held = {day: files_of(opening.root, opening.passport.batches.path, day) for day in table.days}
+    days = ", ".join(f"({listed[path]}, date '{day}')" for day, paths in held.items() for path in paths if path in listed)
+    hidden = ", ".join(quote(column) for column in (file, DAY_COLUMN) if column == file or column in there)
+    return (
+        f"(select b.* exclude ({hidden}), d.day as {quote(DAY_COLUMN)} from {scan} b "
+        f"join (values {days}) d(file, day) on b.{quote(file)} = d.file)"
     )
 
 
@@ -337,7 +401,7 @@ def _label_files(opening: _Opening, table: Table) -> list[Path]:
     return list(dict.fromkeys(path for day in table.days for path in files_of(opening.root, declared, day)))
 
 
-def _with_late_labels(opening: _Opening, scan: str, later: Sequence[Path], name: str) -> str:
+def _with_late_labels(opening: _Opening, table: Table, scan: str, later: Sequence[Path], name: str) -> str:
     """Return a query for the batch with the labels that came later, the newest that is known for each key.
 
     A label column in the batch itself is left out: before the outcome is known it can only hold a guess.
@@ -348,8 +412,7 @@ def _with_late_labels(opening: _Opening, scan: str, later: Sequence[Path], name:
     kept = f"b.* exclude ({label})" if column.lower() in there else "b.*"
     if not later:
         return f"select {kept} from {scan} b"
-    files = f"read_parquet([{_listed(opening, later, name + ' labels')}], union_by_name=true, hive_partitioning=false"
-    files += f", file_row_number=true, filename={literal(_FILE)})"
+    files = _scan(opening, later, name + " labels", "file_row_number=true", f"filename={literal(_FILE)}")
     came = _columns(con, files)
     for where, has, wanted in (("batch", there, batches.key), ("label files", came, batches.key), ("label files", came, column)):
         if (wanted or "").lower() not in has:
@@ -357,11 +420,32 @@ def _with_late_labels(opening: _Opening, scan: str, later: Sequence[Path], name:
     # A number in one file and text in the other are compared as text: a key that is no number must not end the query.
     as_text = ("VARCHAR" in there[(batches.key or "").lower()]) != ("VARCHAR" in came[(batches.key or "").lower()])
     mine, theirs = (f"cast({t}.{key} as varchar)" if as_text else f"{t}.{key}" for t in ("b", "l"))
+    newest = f"last({label} order by {quote(_FILE)}, file_row_number) filter ({label} is not null) as {label}"
+    if table.role != "days":
+        newest = f"select {key}, {newest} from {files} group by {key}"
+        return f"select {kept}, l.{label} from {scan} b left join ({newest}) l on {mine} = {theirs}"
+    days, places = _places(opening, table, dict(zip(later, _listed(opening, later, name + " labels"), strict=True)))
     newest = (
-        f"select {key}, last({label} order by {quote(_FILE)}, file_row_number) filter ({label} is not null) as {label} "
-        f"from {files} group by {key}"
+        f"select p.place, f.{key}, {newest} from {files} f join (values {places}) p(file, place) on f.{quote(_FILE)} = p.file "
+        f"group by p.place, f.{key}"
     )
-    return f"select {kept}, l.{label} from {scan} b left join ({newest}) l on {mine} = {theirs}"
+    return (
+        f"select {kept}, l.{label} from {scan} b left join (values {days}) d(day, place) on b.{quote(DAY_COLUMN)} = d.day "
+        f"left join ({newest}) l on l.place = d.place and {mine} = {theirs}"
+    )
+
+
+def _places(opening: _Opening, table: Table, listed: dict[Path, str]) -> tuple[str, str]:
+    """Return SQL values of the days and of the label files, each with the number of a set of files.
+
+    Days whose labels lie in the same files share a number, so that one file for all the days is counted once and not once
+    a day.
+    """
+    of_day = {day: tuple(files_of(opening.root, opening.passport.batches.labels or "", day)) for day in table.days}
+    sets = {files: place for place, files in enumerate(dict.fromkeys(of_day.values()))}
+    days = ", ".join(f"(date '{day}', {sets[files]})" for day, files in of_day.items())
+    places = ", ".join(f"({listed[path]}, {place})" for files, place in sets.items() for path in files if path in listed)
+    return days, places
 
 
 _FILE = "roadworthy file"
@@ -375,22 +459,21 @@ def _columns(con: duckdb.DuckDBPyConnection, scan: str) -> dict[str, str]:
 def _first_broken(opening: _Opening, files: Sequence[Path]) -> Path | None:
     for path in files:
         try:
-            scan = f"read_parquet([{_listed(opening, [path], 'broken')}], hive_partitioning=false)"
-            opening.con.execute(f"select count(*) from {scan}")
+            opening.con.execute(f"select count(*) from {_scan(opening, [path], 'broken')}")
         except (duckdb.Error, OSError, ValueError, RuntimeError):  # the last two: a name that is not UTF-8
             return path
     return None
 
 
-def _listed(opening: _Opening, files: Sequence[Path], name: str) -> str:
-    """Return the files as SQL, in an order that their names keep.
+def _listed(opening: _Opening, files: Sequence[Path], name: str) -> list[str]:
+    """Return the files as SQL literals, in an order that their names keep.
 
     DuckDB takes ``*``, ``?`` and ``[`` in a name for a pattern and knows no sure way to say otherwise, so files with such
     names, and their neighbours, are reached through links.
     """
     plain = not any(c in str(path) for path in files for c in "*?[")
     if plain or opening.links is None:
-        return ", ".join(literal(str(path)) for path in files)
+        return [literal(str(path)) for path in files]
     folder = opening.links / digest_of([name, [str(path) for path in files]])[:16]
     folder.mkdir(exist_ok=True)
     linked = []
@@ -399,4 +482,4 @@ def _listed(opening: _Opening, files: Sequence[Path], name: str) -> str:
         if not link.is_symlink():
             link.symlink_to(path.absolute())
         linked.append(literal(str(link)))
-    return ", ".join(linked)
+    return linked
