@@ -9,5 +9,6 @@ counts, `shift` tests them, `tables` looks at the table as a whole, and `measure
 """
 
 from checks.drift.measure import measure
+from checks.drift.profile import profile_by_day
 
-__all__ = ["measure"]
+__all__ = ["measure", "profile_by_day"]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
+from typing import Any
 
 import duckdb
 
-from checks.drift.plan import ColumnPlan, Plan, each_alone_if_needed, groups_sql, kind_of, number_sql, one_row
+from checks.drift.plan import ColumnPlan, Plan, each_alone_if_needed, groups_sql, kind_of, number_sql
 from checks.subject import Table
 from roadworthy.sql import quote
 
@@ -78,6 +80,9 @@ class Profile:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+_Days = dict[date | None, ColumnCounts]
+
+
 def merge(left: Profile, right: Profile) -> Profile:
     """Return the profile of both tables together.
 
@@ -107,15 +112,64 @@ def profile(con: duckdb.DuckDBPyConnection, table: Table, plan: Plan) -> Profile
     A column that the table lacks is not in the profile. A column of another kind than planned has its NULLs counted and no
     cells. A column that cannot be read is a problem of its own and does not keep the others from being counted.
     """
+    counted, problems = _counted(con, table, plan)
+    columns = {name: days[None] for name, days in counted.items() if None in days}
+    return Profile(table.rows, columns, plan.digest, problems)
+
+
+def profile_by_day(con: duckdb.DuckDBPyConnection, table: Table, plan: Plan, day_sql: str) -> dict[date, Profile]:
+    """Count each day of a table under a plan, all days in the passes of one `profile`.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    table : Table
+        Readable; holds the rows of all days.
+    plan : Plan
+    day_sql : str
+        SQL that gives each row of the table its day, a DATE. A row whose day is NULL or infinite is in no profile.
+
+    Returns
+    -------
+    dict of date to Profile
+        Oldest day first. They add up to the `profile` of the rows that have a day. A problem of a column is one of each day.
+
+    Raises
+    ------
+    duckdb.Error
+        If the days cannot be read.
+
+    Examples
+    --------
+    >>> con = duckdb.connect()
+    >>> _ = con.execute("create view t as select 1.5 * range as x, date '2026-04-08' + range::int as day from range(3)")
+    >>> plan = Plan({"x": ColumnPlan("x", "number", edges=(1.0,))})
+    >>> days = profile_by_day(con, Table("batch", "t", {"x": "DOUBLE", "day": "DATE"}, 3), plan, "day")
+    >>> [(str(day), found.rows, found.columns["x"].cells) for day, found in days.items()]
+    [('2026-04-08', 1, (1, 0)), ('2026-04-09', 1, (0, 1)), ('2026-04-10', 1, (0, 1))]
+    """
+    rows = dict(con.execute(_by_day(table, day_sql, "count(*)")).fetchall())
+    counted, problems = _counted(con, table, plan, day_sql)
+    return {
+        day: Profile(int(rows[day]), {name: days[day] for name, days in counted.items()}, plan.digest, problems)
+        for day in sorted(rows)
+    }
+
+
+def _counted(
+    con: duckdb.DuckDBPyConnection, table: Table, plan: Plan, day: str | None = None
+) -> tuple[dict[str, _Days], dict[str, str]]:
+    """Return the counts of each column by day (None if no day is asked for), and what could not be counted."""
     here = {c.name: c for c in plan.columns.values() if c.name in table.columns}
     alike = [n for n, c in here.items() if c.cells and kind_of(table.columns[n]) == c.kind]
     numbers, words = [n for n in alike if here[n].ordered], [n for n in alike if not here[n].ordered]
     bare = sorted(set(here) - set(alike))
-    found: dict[str, ColumnCounts] = {}
+    of_words = _count_words if day is None else _count_words_by_day
+    found: dict[str, _Days] = {}
     problems: dict[str, str] = {}
-    for count, names, at_once in ((_count_numbers, numbers, 200), (_count_words, words, 40), (_count_nulls, bare, 200)):
-        found |= each_alone_if_needed(partial(count, con, table, here), names, at_once, problems)
-    return Profile(table.rows, {name: found[name] for name in here if name in found}, plan.digest, problems)
+    for count, names, at_once in ((_count_numbers, numbers, 200), (of_words, words, 40), (_count_nulls, bare, 200)):
+        found |= each_alone_if_needed(partial(count, con, table, here, day), names, at_once, problems)
+    return {name: found[name] for name in here if name in found}, problems
 
 
 def frequent_new(con: duckdb.DuckDBPyConnection, table: Table, column: ColumnPlan, most: int = 5) -> list[tuple[str, int]]:
@@ -134,55 +188,101 @@ def frequent_new(con: duckdb.DuckDBPyConnection, table: Table, column: ColumnPla
     return [(str(word), int(n)) for word, n in rows]
 
 
+def _by_day(table: Table, day: str | None, asked: str) -> str:
+    """Return a query of aggregates over the table, or over each of its days; the first column is the day or NULL."""
+    if day is None:
+        return f"select null, {asked} from {table.name}"
+    return f"select {day} as day, {asked} from {table.name} where isfinite({day}) group by 1"
+
+
 def _count_numbers(
-    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], names: Sequence[str]
-) -> dict[str, ColumnCounts]:
+    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], day: str | None, names: Sequence[str]
+) -> dict[str, _Days]:
     """Count numbers: DuckDB's histogram with an edge for each infinity; what is neither NULL nor in a bin is NaN."""
-    columns = [plans[name] for name in names]
     asked = ", ".join(f"count({quote(n)}), map_values(histogram({number_sql(n, table.columns[n])}, ?::double[]))" for n in names)
-    edges = [[-math.inf, *c.edges, sys.float_info.max, math.inf] for c in columns]
-    row = one_row(con, f"select count(*), {asked} from {table.name}", edges)
-    found = {}
-    for i, column in enumerate(columns):
-        present = int(row[1 + 2 * i])
-        bins = [int(n) for n in row[2 + 2 * i] or [0] * len(edges[i])]  # no value at all: no histogram
-        found[column.name] = ColumnCounts(
-            tuple(bins[1:-1]), int(row[0]) - present, present - sum(bins), minus_infinity=bins[0], plus_infinity=bins[-1]
-        )
+    edges = [[-math.inf, *plans[n].edges, sys.float_info.max, math.inf] for n in names]
+    found: dict[str, _Days] = {name: {} for name in names}
+    for row in con.execute(_by_day(table, day, f"count(*), {asked}"), edges).fetchall():
+        for i, name in enumerate(names):
+            present = int(row[2 + 2 * i])
+            bins = [int(n) for n in row[3 + 2 * i] or [0] * len(edges[i])]  # no value at all: no histogram
+            found[name][row[0]] = ColumnCounts(
+                tuple(bins[1:-1]), int(row[1]) - present, present - sum(bins), minus_infinity=bins[0], plus_infinity=bins[-1]
+            )
     return found
 
 
-def _count_words(
-    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], names: Sequence[str]
-) -> dict[str, ColumnCounts]:
-    """Count words: a group for each category, mapped to the plan's cells by a join, so that few rows leave the database."""
-    columns = [plans[name] for name in names]
+def _known_words(columns: Sequence[ColumnPlan]) -> list[list[Any]]:
+    """Return the parameters of `_KNOWN`: column, word and cell of every category of the reference."""
     cols, words, cells = [], [], []
     for i, column in enumerate(columns):
         known = [*column.top, *column.rest]
         cols += [i] * len(known)
         words += known
         cells += [min(k, len(column.top)) for k in range(len(known))]
+    return [cols, words, cells]
+
+
+_KNOWN = "(select unnest(?::integer[]) as col, unnest(?::varchar[]) as word, unnest(?::integer[]) as cell)"
+
+
+def _count_words(
+    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], _: str | None, names: Sequence[str]
+) -> dict[str, _Days]:
+    """Count words: a group for each category, mapped to the plan's cells by a join, so that few rows leave the database."""
+    columns = [plans[name] for name in names]
     rows = con.execute(
-        "with known as (select unnest(?::integer[]) as col, unnest(?::varchar[]) as word, unnest(?::integer[]) as cell), "
-        f"seen as ({groups_sql(names, table.name)}) "
-        "select s.col, case when s.word is null then -2 else coalesce(k.cell, -1) end as cell, sum(s.n) "
+        f"with known as {_KNOWN}, seen as ({groups_sql(names, table.name)}) "
+        "select null, s.col, case when s.word is null then -2 else coalesce(k.cell, -1) end as cell, sum(s.n) "
         "from seen s left join known k on s.col = k.col and s.word = k.word group by all",
-        [cols, words, cells],
+        _known_words(columns),
     ).fetchall()
-    counts = [[0] * column.cells for column in columns]
-    null = [0] * len(columns)
-    for col, cell, n in rows:
+    return _words_of(columns, [None], rows)
+
+
+def _count_words_by_day(
+    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], day: str | None, names: Sequence[str]
+) -> dict[str, _Days]:
+    """Count words of each day: mapped to cells first, because days times categories are nearly as many groups as rows."""
+    columns = [plans[name] for name in names]
+    keys = [f"c{i}" for i in range(len(names))]
+    text = ", ".join(f"cast({quote(n)} as varchar) as w{i}" for i, n in enumerate(names))
+    cells = ", ".join(f"case when w{i} is null then -2 else coalesce(k{i}.cell, -1) end as c{i}" for i in range(len(names)))
+    joins = " ".join(
+        f"left join (select word, cell from known where col = {i}) k{i} on w{i} = k{i}.word" for i in range(len(names))
+    )
+    column = " ".join(f"when grouping({key}) = 0 then {i}" for i, key in enumerate(keys))
+    rows = con.execute(
+        f"with known as materialized {_KNOWN} "
+        f"select day, case {column} end as col, coalesce({', '.join(keys)}, 0) as cell, count(*) "
+        f"from (select day, {cells} from (select {day} as day, {text} from {table.name}) {joins}) where isfinite(day) "
+        f"group by grouping sets ({', '.join(f'(day, {key})' for key in keys)})",
+        _known_words(columns),
+    ).fetchall()
+    return _words_of(columns, {row[0] for row in rows}, rows)
+
+
+def _words_of(columns: Sequence[ColumnPlan], days: Iterable[date | None], rows: Iterable[tuple[Any, ...]]) -> dict[str, _Days]:
+    """Return counts from rows of (day, column, cell, rows): cell -1 is new, the last, and -2 is NULL."""
+    counts = [{day: [0] * column.cells for day in days} for column in columns]
+    null: list[dict[date | None, int]] = [{} for _ in columns]
+    for day, col, cell, n in rows:
         if cell == -2:
-            null[col] += int(n)
+            null[col][day] = int(n)
         else:
-            counts[col][cell] += int(n)
-    return {column.name: ColumnCounts(tuple(counts[i]), null[i]) for i, column in enumerate(columns)}
+            counts[col][day][cell] += int(n)
+    return {
+        column.name: {day: ColumnCounts(tuple(cells), null[i].get(day, 0)) for day, cells in counts[i].items()}
+        for i, column in enumerate(columns)
+    }
 
 
 def _count_nulls(
-    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], names: Sequence[str]
-) -> dict[str, ColumnCounts]:
+    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], day: str | None, names: Sequence[str]
+) -> dict[str, _Days]:
     asked = ", ".join(f"count({quote(name)})" for name in names)
-    row = one_row(con, f"select count(*), {asked} from {table.name}")
-    return {name: ColumnCounts((), int(row[0]) - int(row[1 + i])) for i, name in enumerate(names)}
+    found: dict[str, _Days] = {name: {} for name in names}
+    for row in con.execute(_by_day(table, day, f"count(*), {asked}")).fetchall():
+        for i, name in enumerate(names):
+            found[name][row[0]] = ColumnCounts((), int(row[1]) - int(row[2 + i]))
+    return found

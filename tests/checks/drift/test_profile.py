@@ -6,6 +6,7 @@ import json
 import math
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,7 @@ from scipy import stats
 
 from checks.drift import statistics
 from checks.drift.plan import ColumnPlan, Plan, kind_of, plan_of
-from checks.drift.profile import Profile, frequent_new, merge, profile
+from checks.drift.profile import Profile, frequent_new, merge, profile, profile_by_day
 from checks.subject import Table
 from roadworthy.sql import quote
 
@@ -86,6 +87,23 @@ def test_any_partition_adds_up_to_the_whole_and_no_row_is_lost(con, reference, b
         assert whole.columns["x"].not_a_number == sum(math.isnan(v) for v in floats)
         assert whole.columns["x"].plus_infinity == sum(v == math.inf for v in floats)
         assert whole.columns["x"].minus_infinity == sum(v == -math.inf for v in floats)
+
+
+@settings(max_examples=15, **SHARED)
+@given(reference=TABLE, batch=TABLE, days=st.lists(st.integers(0, 3), min_size=60, max_size=60))
+def test_days_counted_in_one_pass_are_the_days_counted_one_by_one(con, reference, batch, days):
+    plan = plan_of(con, table_of(con, arrows(reference), "reference"), list(TYPES))
+    n = len(batch["x"])
+    dates = [date(2026, 4, 1 + d) if d else None for d in days[:n]]
+    dated = table_of(con, {**arrows(batch), "day": pa.array([None] * n, pa.date32()), "when": pa.array(dates, pa.date32())})
+    found = profile_by_day(con, dated, plan, '"when"')
+    assert list(found) == sorted({d for d in dates if d})
+    for day, counted in found.items():
+        rows = [i for i in range(n) if dates[i] == day]
+        assert counted == profile(con, table_of(con, arrows({c: [v[i] for i in rows] for c, v in batch.items()})), plan)
+    rows = [i for i in range(n) if dates[i]]
+    whole = profile(con, table_of(con, arrows({c: [v[i] for i in rows] for c, v in batch.items()})), plan)
+    assert not found or reduce(merge, found.values()) == whole
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
