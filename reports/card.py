@@ -29,6 +29,7 @@ from reports.parts import (
     Attribute,
     Check,
     Drift,
+    Drivers,
     Duty,
     Evidence,
     Kind,
@@ -41,6 +42,7 @@ from reports.parts import (
     Plain,
     Provenance,
     Quality,
+    Series,
     Table,
     Use,
     Verdict,
@@ -99,7 +101,11 @@ class Card(Part):
     data: list[Table]
     facts: dict[str, str]
     performance: list[Line]
+    trend: Series | None = Field(default=None, description="The last nights of the model's errors.")
+    performance_parts: list[Line] = Field(default_factory=list, description="By class and by segment.")
+    estimates: list[Line] = Field(default_factory=list, description="Performance before labels come.")
     fairness: list[Attribute]
+    drivers: Drivers | None = None
     why_fairness: str
     no_protected: str
     drift: Drift
@@ -169,6 +175,10 @@ def build(bundle: Bundle, snapshot: Mapping[str, Any], settings_note: str = "", 
         data=_data(source),
         facts=_facts(source),
         performance=sections.performance(source),
+        trend=sections.trend(source),
+        performance_parts=sections.parts_of_performance(source),
+        estimates=sections.estimates(source),
+        drivers=sections.drivers(source),
         fairness=sections.fairness(source),
         why_fairness=passport.get("why_this_definition", ""),
         no_protected=passport.get("no_protected_because") or "",

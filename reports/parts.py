@@ -237,12 +237,24 @@ class Series(Part):
 
 
 class Drift(Part):
-    """What moved."""
+    """What moved, and why the score did."""
 
     score: Series | None
     columns: list[Line]
     more_columns: int
     shapes: list[Line]
+    moved: str = Field(default="", description="Which columns and segments carry the move of the score, in one sentence.")
+    movers: list[Line] = Field(default_factory=list, description="The part of the move that each of them carries.")
+    drill_down: str = Field(default="", description="Where the drill-down lies.")
+
+
+class Drivers(Part):
+    """The columns that decide most of the score."""
+
+    columns: list[Line]
+    more_columns: int
+    fidelity: Line | None
+    missing: str = Field(description="Why nothing is known, if nothing is.")
 
 
 class Quality(Part):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.parts import NotInspected, Origin, Provenance
-from reports.source import FAMILIES, Source
+from reports.source import FAMILIES, NEEDED, Source
 
 #: Fields of the passport that a reader of the card needs, with the words for them. Dots lead into the passport.
 STATED = {
@@ -46,7 +46,6 @@ EITHER = (
 UNINSPECTED = (
     ("privacy", "Privacy"),
     ("cost", "Cost and latency"),
-    ("explanations", "What drives the score"),
     ("reproduction", "Making the artifact again"),
 )
 
@@ -62,12 +61,12 @@ def provenance(source: Source) -> Provenance:
     """Count the required fields by where they come from."""
     passport = source.passport
     fields: list[Origin] = []
-    for family, title in FAMILIES.items():
+    for family in NEEDED:
         there = any(m.metric.startswith(family + ".") and m.status == "measured" for m in source.bundle.measurements)
         fields.append(
             Origin(
                 field=family,
-                title=title,
+                title=FAMILIES[family],
                 state="measured" if there else "missing",
                 source=source.evidence(family + ".") if there else "nothing was measured tonight",
             )
@@ -126,5 +125,5 @@ def not_inspected(source: Source) -> list[NotInspected]:
     ]
     cost = [f"Served requests are logged in {p['telemetry']['path']}"] if p.get("telemetry") else []
     recipe = [f"Made by: {' '.join(p['recipe']['command'])} (seed {p['recipe']['seed']})"] if p.get("recipe") else []
-    stated = {"privacy": privacy, "cost": cost, "explanations": [], "reproduction": recipe}
+    stated = {"privacy": privacy, "cost": cost, "reproduction": recipe}
     return [NotInspected(title=title, says=says, stated=stated[name]) for name, title in UNINSPECTED]

@@ -12,7 +12,7 @@ from typing import Any
 from reports import charts
 from reports.numbers import figure as written
 from reports.numbers import limit_text, plural
-from reports.parts import Attribute, Check, Drift, Evidence, Figure, Group, Line, Point, Quality, Series
+from reports.parts import Attribute, Check, Drift, Drivers, Evidence, Figure, Group, Line, Point, Quality, Series
 from reports.source import FAMILIES, Source, applies, attribute_name, ends, limit_words, rank, worst
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
@@ -24,15 +24,22 @@ from roadworthy.sentences import part as part_words
 SHOWN_PER_RULE = 12
 SHOWN_COLUMNS = 8
 SHOWN_EXPECTATIONS = 40
+SHOWN_PARTS = 24
 
 _TOOLS = {
     "data_quality": ("great-expectations", "duckdb"),
     "drift": ("duckdb", "scipy"),
     "performance": ("duckdb", "scikit-learn", "scipy"),
+    "estimate": ("duckdb", "scikit-learn", "scipy"),
     "fairness": ("duckdb", "fairlearn", "scipy"),
+    "explainability": ("duckdb", "scikit-learn"),
 }
 _PLACES = ("severe", "error", "fail", "warn", "insufficient", "waived", "open", "pass", "beside")
-_OVER_REST = ("drift.psi", "drift.jensen_shannon", "drift.ks")
+_ERRORS = ("performance.day_error_rate", "performance.day_mae", "performance.error_rate", "performance.mae")
+_OVER_REST = (
+    "drift.psi", "drift.jensen_shannon", "drift.ks", "drift.total_variation", "drift.cramers_v", "drift.wasserstein",
+    "drift.ks_exact", "drift.wasserstein_exact", "drift.score_move",
+)
 
 
 def headroom_of(check: Check) -> charts.Headroom | None:
@@ -111,10 +118,50 @@ def _check(source: Source, finding: Finding) -> Check:
 
 
 def performance(source: Source) -> list[Line]:
-    """Return the performance metrics in the catalogue's order."""
+    """Return the performance of the model as a whole, in the catalogue's order."""
+    return [source.line(m) for m in _ordered(source, "performance") if not m.over]
+
+
+def trend(source: Source) -> Series | None:
+    """Return the last nights of the model's errors; a line goes up where the model gets worse."""
+    told = (series(source, metric) for metric in _ERRORS if metric in catalogue())
+    return next((one for one in told if one is not None and len(one.points) > 1), None)
+
+
+def parts_of_performance(source: Source) -> list[Line]:
+    """Return the performance by class and by segment, what is judged bad first; the rest is in the evidence."""
+    lines = [source.line(m) for m in _ordered(source, "performance") if m.over]
+    lines.sort(key=lambda line: -rank(line.status) if line.status in ("fail", "severe", "warn") else 0)
+    return lines[:SHOWN_PARTS]
+
+
+def estimates(source: Source) -> list[Line]:
+    """Return what is estimated before labels come: the whole, how far earlier estimates were off, then groups."""
+    found = sorted(_ordered(source, "estimate"), key=lambda m: "group" in m.over)
+    return [source.line(m) for m in found][:SHOWN_PARTS]
+
+
+def drivers(source: Source) -> Drivers | None:
+    """Return the columns that decide most of the score, and what that is known from."""
+    found = [m for m in _ordered(source, "explainability") if m.metric == "explainability.importance"]
+    told = [m for m in found if m.value is not None]
+    told.sort(key=lambda m: (-(m.value or 0.0), canonical_json(m.over)))
+    fidelity = next((m for m in _ordered(source, "explainability") if m.metric == "explainability.fidelity"), None)
+    if not found and fidelity is None:
+        return None
+    return Drivers(
+        columns=[source.line(m, part="", title=source.word(str(m.over["column"]))) for m in told[:SHOWN_COLUMNS]],
+        more_columns=max(0, len(told) - SHOWN_COLUMNS),
+        fidelity=source.line(fidelity) if fidelity is not None else None,
+        missing="" if told else next((m.reason for m in found if m.reason), ""),
+    )
+
+
+def _ordered(source: Source, family: str) -> list[Measurement]:
+    """Return what a family measured or could not, in the catalogue's order, without what does not apply."""
     order = list(catalogue())
-    found = [m for m in source.bundle.measurements if m.metric.startswith("performance.") and m.status != "not_applicable"]
-    return [source.line(m) for m in sorted(found, key=lambda m: (order.index(m.metric), canonical_json(m.over)))]
+    found = [m for m in source.bundle.measurements if m.metric.startswith(family + ".") and m.status != "not_applicable"]
+    return sorted(found, key=lambda m: (order.index(m.metric), canonical_json(m.over)))
 
 
 def fairness(source: Source) -> list[Attribute]:
@@ -212,7 +259,10 @@ def drift(source: Source) -> Drift:
         columns.append((-(m.value if m.value is not None else -1.0), str(column), line))
     columns.sort(key=lambda c: (-rank(c[2].status) if c[2].status in ("fail", "severe", "warn") else 0, c[0], c[1]))
     lines = [line for _, _, line in columns]
-    shapes = [source.line(m) for m in measured if "column" not in m.over or m.metric == "drift.score_psi"]
+    apart = ("drift.drill_down", "drift.score_move", "drift.segment_move")
+    shapes = [
+        source.line(m) for m in measured if m.metric not in apart and ("column" not in m.over or m.metric == "drift.score_psi")
+    ]
     order = list(catalogue())
     shapes.sort(key=lambda line: (order.index(line.metric), line.part))
     return Drift(
@@ -220,14 +270,41 @@ def drift(source: Source) -> Drift:
         columns=lines[:SHOWN_COLUMNS],
         more_columns=max(0, len(lines) - SHOWN_COLUMNS),
         shapes=shapes,
+        moved=_moved(measured),
+        movers=_movers(source, measured),
+        drill_down=_drill_down(measured),
     )
+
+
+def _moved(measured: Sequence[Measurement]) -> str:
+    """Return the sentence that explains an alarm, as it was composed when the columns were looked at."""
+    told = (str(m.details.get("sentence") or "") for m in measured if m.metric == "drift.score_move")
+    return next((sentence for sentence in told if sentence), "")
+
+
+def _movers(source: Source, measured: Sequence[Measurement]) -> list[Line]:
+    found = [m for m in measured if m.metric in ("drift.score_move", "drift.segment_move") and m.value is not None and m.over]
+    found.sort(key=lambda m: (m.metric, -abs(m.value or 0.0), canonical_json(m.over)))
+    return [source.line(m) for m in found][:SHOWN_COLUMNS]
+
+
+def _drill_down(measured: Sequence[Measurement]) -> str:
+    """Say where the drill-down lies; it holds rows, so no page links to it."""
+    found = next((m for m in measured if m.metric == "drift.drill_down"), None)
+    if found is None:
+        return ""
+    if found.status == "error":
+        return found.reason
+    return f"A drill-down lies in the restricted store: {found.details['report']}" if found.details.get("report") else ""
 
 
 def series(source: Source, metric: str) -> Series | None:
     """Return the last nights of one metric, from the state that was carried forward, or tonight alone if no rule speaks of it."""
     points = source.bundle.state.get("points", {})
-    key = next((k for k in sorted(points) if k.startswith(metric + "|") and points[k]), None)
-    tonight = next((m for m in source.bundle.measurements if m.metric == metric and m.value is not None), None)
+    whole_first = sorted(points, key=lambda k: (k != metric + "|{}", k))
+    key = next((k for k in whole_first if k.startswith(metric + "|") and points[k]), None)
+    found = [m for m in source.bundle.measurements if m.metric == metric and m.value is not None]
+    tonight = min(found, key=lambda m: bool(m.over), default=None)
     info = catalogue()[metric]
     if key is not None:
         over = json.loads(key.partition("|")[2])

@@ -23,8 +23,12 @@ FAMILIES = {
     "data_quality": "Data quality",
     "drift": "Drift",
     "performance": "Performance",
+    "estimate": "Performance before labels",
     "fairness": "Fairness",
+    "explainability": "What drives the score",
 }
+#: Families without which a card is not complete; an estimate is an aid where labels come late.
+NEEDED = ("data_quality", "drift", "performance", "fairness", "explainability")
 _BETTER = {"up": "higher is better", "down": "lower is better", "target": "best near zero", "none": ""}
 
 
@@ -70,10 +74,9 @@ class Source:
 
     def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
         """Say whether a number speaks of so few people that it could point at one of them."""
-        if not metric.startswith("fairness."):
-            return False
         if "group" not in over:
-            return metric.endswith("_difference") and str(over.get("attribute")) in self.few_in
+            gap = metric.startswith("fairness.") and metric.endswith("_difference")
+            return gap and str(over.get("attribute")) in self.few_in
         m = self.measured.get((metric, canonical_json(over)))
         cell = m.stats.get("cases_group") if m is not None else None  # those of the group that the rate is a share of
         seen = [x for x in (n, cell) if isinstance(x, int)]
