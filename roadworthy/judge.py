@@ -167,7 +167,7 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
     insufficient ``watch``; else ``clear``. Gate: any required error, or a ``must_decide`` rule that was not decided,
     is ``undecided``; any fail or severe ``no-go``; any warn or required insufficient ``conditional``; else ``go``.
     Where nothing was decided, because nothing applies or all that could not be measured is not required, the word is
-    ``undecided`` and not the best one: missing is never passing.
+    ``undecided`` and not the best one: missing is never passing. So it is where only estimates of performance pass.
     """
     counts: dict[str, int] = {status: sum(f.status == status for f in findings) for status in ORDER}
     if not findings:
@@ -183,10 +183,24 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
     best = "clear" if when == "nightly" else "go"
     word, why = next(((word, why) for word, why in (night if when == "nightly" else gate) if why), (best, []))
     reason = _reason(why, counts)
-    if word == best and not counts["pass"] + counts["waived"]:
-        word, reason = "undecided", f"Nothing could be decided: of {len(findings)} findings none passes."
+    if word == best and (missing := _no_ground(findings)):
+        word, reason = "undecided", missing
     conditions = tuple(f.sentence for f in why) if word == "conditional" else ()
     return Verdict(when, word, reason, (NIGHT_EXIT if when == "nightly" else GATE_EXIT)[word], counts, conditions)
+
+
+def _no_ground(findings: Sequence[Finding]) -> str:
+    """Say why these findings are no ground for the best word; empty if they are one.
+
+    An estimate of performance supposes that the outcome still hangs together with the score as it did. It may warn, but what
+    only estimates vouch for has not been looked at.
+    """
+    good = [f for f in findings if f.status in ("pass", "waived")]
+    if not good:
+        return f"Nothing could be decided: of {len(findings)} findings none passes."
+    if all(f.metric.startswith("estimate.") for f in good):
+        return "Only estimates of performance pass; they suppose that the world is as it was, so nothing was decided."
+    return ""
 
 
 def alarmed(findings: Sequence[Finding]) -> list[str]:

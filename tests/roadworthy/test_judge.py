@@ -112,6 +112,15 @@ def test_nothing_clears_a_model_but_a_finding_that_passes(when, findings):
 
 
 @WHENS
+@pytest.mark.parametrize("other", [None, "insufficient", "error", "pass"])
+def test_an_estimate_alone_is_no_ground_for_the_best_word(when, other):
+    estimates = [Finding(f"r{k}", "estimate.accuracy", {}, "pass", "It holds.", "Because.", ">= 0.8") for k in range(3)]
+    others = [finding(other, required=False)] if other else []
+    got = verdict_of([*estimates, *others], when)
+    assert (got.word in ("clear", "go")) == (other == "pass") and (got.word == "undecided") == (other != "pass")
+
+
+@WHENS
 @given(findings=FINDINGS, required=st.booleans(), must=st.booleans())
 def test_an_error_more_never_makes_a_verdict_better(when, findings, required, must):
     rank = RANK[when].index
