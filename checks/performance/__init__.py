@@ -22,19 +22,20 @@ import duckdb
 
 from checks.performance import classification, regression
 from checks.performance.columns import Columns, columns_of
+from checks.performance.days import by_day, count_days, newest
 from checks.performance.losses import losses
 from checks.performance.sheet import FAMILY, Sheet
-from checks.subject import Subject, one_day
+from checks.subject import Subject, days_table
 from roadworthy.measurement import Measurement
-from roadworthy.passport import Independence, Task
+from roadworthy.passport import Task
 
-__all__ = ["FAMILY", "measure"]
+__all__ = ["FAMILY", "by_day", "measure"]
 
 _COVERAGE = ("label_coverage", "prediction_coverage")
 _BINARY = ("precision", "recall", "specificity", "f1")
 _SCORE = ("roc_auc", "average_precision", "brier", "log_loss")
 _DECISION = ("accuracy", "error_rate", "day_error_rate")
-_NUMBER = ("mae", "rmse", "r2", "bias")
+_NUMBER = ("mae", "rmse", "r2", "bias", "day_mae")
 
 
 def measure(subject: Subject) -> list[Measurement]:
@@ -73,9 +74,10 @@ def measure(subject: Subject) -> list[Measurement]:
         _missing_columns(subject, columns, sheet)
         {"binary": classification.binary, "multiclass": classification.multiclass, "regression": regression.regression}[
             passport.task.kind](subject, columns, sheet)
-        if "day_error_rate" not in sheet.found:
-            _newest_day(subject, sheet)
-        losses(subject, sheet)
+        counted = count_days(subject, days_table(subject, table.days)) if table.days else []
+        newest(subject, counted, sheet)
+        if "loss" not in sheet.found:
+            losses(subject, counted, sheet)
     except duckdb.Error as problem:
         return _finish(sheet, "error", f"The labelled rows cannot be counted ({str(problem).splitlines()[0][:160]}).")
     return _finish(sheet, "error", "It was not measured.")
@@ -112,8 +114,8 @@ def _missing_columns(subject: Subject, columns: Columns, sheet: Sheet) -> None:
     late = subject.passport.batches.labels is not None
     all_but_coverage = (*_DECISION, *_BINARY, *_SCORE, *_NUMBER)
     needed = {
-        "label": all_but_coverage if late else (*all_but_coverage, "label_coverage"),
-        "prediction": (*_DECISION, *_BINARY, *_NUMBER, "prediction_coverage"),
+        "label": all_but_coverage if late else (*all_but_coverage, "label_coverage", "loss"),
+        "prediction": (*_DECISION, *_BINARY, *_NUMBER, "prediction_coverage", "loss"),
         "score": (*_SCORE, "prediction_coverage"),
         "unit": all_but_coverage,
     }
@@ -127,26 +129,3 @@ def _missing_columns(subject: Subject, columns: Columns, sheet: Sheet) -> None:
                 sheet.refuse(short, "error", f"The column '{column}', the unit of independence, is not in the data.")
             elif role == "label" or task.kind == "binary" or role != "score":
                 sheet.refuse(short, "error", f"The column '{column}' is not in the data.")
-
-
-def _newest_day(subject: Subject, sheet: Sheet) -> None:
-    """Measure the share of wrong decisions on the newest mature day alone; that day's rows are taken as they are."""
-    window = subject.labelled.window
-    if window is None:
-        sheet.refuse("day_error_rate", "insufficient", "The reference is not kept by days.")
-        return
-    table = subject.labelled if window.first == window.last else one_day(subject, window.last)
-    if not table:
-        reason = f"The newest day with final labels is {window.last}. {table.problem}"
-        sheet.refuse("day_error_rate", "error" if table.broken else "insufficient", reason)
-        return
-    alone = Sheet(table, Independence(), {"day": window.last.isoformat()})
-    columns = columns_of(subject.passport, table)
-    missing = [c for role, c in columns.gone.items() if role in ("label", "prediction")]
-    if missing:
-        late = missing == [subject.passport.task.label] and subject.passport.batches.labels is not None
-        reason = f"The column '{missing[0]}' is not in the data of {window.last}."
-        alone.refuse("day_error_rate", "insufficient" if late else "error", reason)
-    else:
-        classification.one_day(subject, table, columns, alone)
-    sheet.found |= alone.found

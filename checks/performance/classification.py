@@ -9,7 +9,7 @@ from checks import intervals
 from checks.performance import ranking
 from checks.performance.columns import Columns
 from checks.performance.sheet import Sheet, worth_of
-from checks.subject import Subject, Table
+from checks.subject import Subject
 
 # scikit-learn clips probabilities in the same way, so that one certain mistake does not make the mean infinite.
 _EPS = 2.220446049250313e-16
@@ -95,24 +95,6 @@ def multiclass(subject: Subject, columns: Columns, sheet: Sheet) -> None:
     for name, x in (("accuracy", hits), ("error_rate", known - hits)):
         if name not in sheet.found:
             _share(sheet, name, x, known, by_unit.get("accuracy"), {"right": hits, "wrong": known - hits})
-
-
-def one_day(subject: Subject, table: Table, columns: Columns, sheet: Sheet) -> None:
-    """Write down the share of wrong decisions of one day, with an exact interval."""
-    # A class has a place; only 1 is positive where there are two, and `positives` then means rows with that label.
-    [count] = subject.rows(
-        f"""select count(*) filter (y <> d) as wrong, count(*) filter (y is not null and d is not null) as known,
-        count(*) filter (y = 1 and d is not null) as positives from (select {columns.rows} from {table.name})"""
-    )
-    known, positives = count["known"], count["positives"]
-    stats = {"wrong": count["wrong"], "right": known - count["wrong"]}
-    if subject.passport.task.kind == "binary":
-        stats |= {"positives": positives, "negatives": known - positives}
-    if not known:
-        sheet.refuse("day_error_rate", "insufficient", f"{_NO_ROWS[:-1]} on {sheet.details['day']}.", n=0, stats=stats)
-        return
-    interval = intervals.clopper_pearson(count["wrong"], known)
-    sheet.put("day_error_rate", count["wrong"] / known, interval, n=known, stats=stats, how="count")
 
 
 def coverage(sheet: Sheet, n: int, labelled: int, usable: int) -> None:

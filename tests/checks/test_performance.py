@@ -23,6 +23,7 @@ from tests.support import DAY, make_subject, passport_of, write_parquet
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 PUBLISHED = json.loads((REFERENCE / "nannyml_published.json").read_text(encoding="utf-8"))
 FAMILY = [metric for metric in catalogue() if metric.startswith("performance.")]
+NUMBERS = ("mae", "rmse", "r2", "bias", "day_mae")
 REGRESSION = {"kind": "regression", "label": "label", "prediction": "prediction"}
 
 
@@ -281,7 +282,7 @@ def test_a_missing_day_and_an_empty_day_are_insufficient(tmp_path):
         none = by_name(performance.measure(subject))
     empty = measured(tmp_path / "empty", passport_of(), pa.table(rows).slice(0, 0))
     for found in (none, empty):
-        assert {m.status for name, m in found.items() if name not in ("mae", "rmse", "r2", "bias")} == {"insufficient"}
+        assert {m.status for name, m in found.items() if name not in NUMBERS} == {"insufficient"}
         assert found["mae"].status == "not_applicable"
 
 
@@ -297,8 +298,8 @@ def test_a_file_cut_short_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(("column", "broken", "whole"), [
-    ("label", ("label_coverage", "accuracy", "roc_auc", "day_error_rate"), ("prediction_coverage",)),
-    ("prediction", ("prediction_coverage", "accuracy", "f1", "day_error_rate"), ("label_coverage", "roc_auc", "brier")),
+    ("label", ("label_coverage", "accuracy", "roc_auc", "day_error_rate", "loss"), ("prediction_coverage",)),
+    ("prediction", ("prediction_coverage", "accuracy", "f1", "day_error_rate", "loss"), ("label_coverage", "roc_auc", "brier")),
     ("score", ("prediction_coverage", "roc_auc", "log_loss"), ("label_coverage", "accuracy", "day_error_rate")),
 ])
 def test_a_missing_column_breaks_what_needs_it_and_nothing_else(tmp_path, column, broken, whole):
