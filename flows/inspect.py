@@ -98,7 +98,8 @@ def inspect(
     history = _history(workspace, before)
     since = date.fromisoformat(history["pool"]["since"]) if "pool" in history else None
     kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
-    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as subject:
+    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as opened:
+        subject, cluster = _with_cluster(opened, workspace.settings.dask)
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
@@ -147,6 +148,8 @@ def inspect(
             measurements, seconds = [*measurements, *more], seconds | taken
             judged = judge(measurements, policy, context)
         run = _run(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
+        if cluster is not None and cluster.problem:
+            run["problems"]["cluster"] = cluster.problem
     inputs = {
         "schema_version": 1,
         "context": context.as_dict(),
@@ -174,6 +177,15 @@ def inspect(
     bundle = read_bundle(path)
     _enter(ledger, bundle, actor, now)
     return Inspected(identity, bundle, reused=bundle.run["started_at"] != run["started_at"])
+
+
+def _with_cluster(subject: Subject, address: str | None) -> tuple[Subject, Any]:
+    """Return the subject, and what counts its large tables on the workspace's cluster, if it has one."""
+    if address is None:
+        return subject, None
+    from flows.scale import with_cluster
+
+    return with_cluster(subject, address)
 
 
 def importance_of(measurements: list[Measurement]) -> dict[str, float]:

@@ -54,6 +54,11 @@ class Settings(Strict):
         default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.",
     )
     note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
+    dask: str | None = Field(
+        default=None, pattern=r"^(tcp|tls)://[^\s/@]+:\d+$",
+        description="Scheduler of a Dask cluster that counts large tables, such as tls://scheduler:8786; it is trusted like this "
+        "machine. Without one, everything is counted here.",
+    )
 
     @field_validator("time_zone")
     @classmethod
