@@ -45,11 +45,18 @@ def _fairness(subject: Subject) -> list[Measurement]:
     return list(fairness.measure(subject))
 
 
+def _explainability(subject: Subject) -> list[Measurement]:
+    from checks import explainability
+
+    return list(explainability.measure(subject))
+
+
 FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
     ("performance", _performance),
     ("fairness", _fairness),
+    ("explainability", _explainability),
 )
 
 
