@@ -13,6 +13,7 @@ Examples
 (0.2553, 0.3662)
 """
 
+from checks.intervals.calibration import ScoreBin, calibration_error, plain_calibration_error
 from checks.intervals.means import by_influence, mean, mean_by_unit
 from checks.intervals.proportions import clopper_pearson, effective_n, f1, katz_log, newcombe, ratio, wilson
 from checks.intervals.ranking import RankSums, average_precision, delong, rank_sums
@@ -23,8 +24,10 @@ __all__ = [
     "Interval",
     "RankSums",
     "Scale",
+    "ScoreBin",
     "average_precision",
     "by_influence",
+    "calibration_error",
     "clopper_pearson",
     "delong",
     "effective_n",
@@ -35,6 +38,7 @@ __all__ = [
     "newcombe",
     "normal_quantile",
     "on_scale",
+    "plain_calibration_error",
     "rank_sums",
     "ratio",
     "wilson",

@@ -52,7 +52,7 @@ def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interv
     return Interval(low, high, (high - low) / (2 * z), "linear", "Wilson")
 
 
-def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+def clopper_pearson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
     """Return the exact interval of a proportion: it holds the truth at least as often as promised, for any n.
 
     Parameters and errors as in `wilson`.

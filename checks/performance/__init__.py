@@ -33,7 +33,7 @@ __all__ = ["FAMILY", "by_day", "measure"]
 
 _COVERAGE = ("label_coverage", "prediction_coverage")
 _BINARY = ("precision", "recall", "specificity", "f1")
-_SCORE = ("roc_auc", "average_precision", "brier", "log_loss")
+_SCORE = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error")
 _DECISION = ("accuracy", "error_rate", "day_error_rate")
 _NUMBER = ("mae", "rmse", "r2", "bias", "day_mae")
 

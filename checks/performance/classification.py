@@ -46,6 +46,7 @@ def binary(subject: Subject, columns: Columns, sheet: Sheet) -> None:
         count(*) filter (y = 1 and d = 1) as tp, count(*) filter (y = 0 and d = 1) as fp,
         count(*) filter (y = 1 and d = 0) as fn, count(*) filter (y = 0 and d = 0) as tn,
         count(*) filter (y = 1 and s is not null) as positives, count(*) filter (y = 0 and s is not null) as negatives,
+        approx_count_distinct(s) as different,
         fsum({_BRIER}) as brier, fsum(power({_BRIER}, 2)) as brier_squares,
         fsum({_LOG_LOSS}) as log_loss, fsum(power({_LOG_LOSS}, 2)) as log_loss_squares from {source}"""
     )
@@ -77,7 +78,7 @@ def binary(subject: Subject, columns: Columns, sheet: Sheet) -> None:
             squares = by_unit.get(name, (scored, count[f"{name}_squares"] - scored * means[name] ** 2) if scored else (0, 0.0))
             _mean(sheet, name, means.get(name, 0.0), scored, squares, stats)
     if "roc_auc" not in sheet.found:
-        ranking.areas(subject, source, sheet, count["positives"], count["negatives"])
+        ranking.ordered(subject, source, sheet, count, sheet.clustered)
 
 
 def multiclass(subject: Subject, columns: Columns, sheet: Sheet) -> None:
