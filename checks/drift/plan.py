@@ -10,8 +10,7 @@ Deciles, and not bins of equal width: a single far value stretches bins of equal
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from typing import Any, Literal, TypeVar
 
 import duckdb
 
+from checks.drift import edges
 from checks.subject import Table
 from roadworthy.canonical import digest_of
 from roadworthy.sql import literal, quote
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 TOP = 20
 FEW_VALUES = 20
-DECILES = [i / 10 for i in range(1, 10)]
+_DECILES = [edges.LEVELS.index(decile) for decile in edges.DECILES]
 MOST_LEVELS = 100_000
 SAMPLE = 200_000
 _AT_ONCE = 40  # columns of one query: DuckDB's grouping() has 63 bits, and quantiles keep their columns in memory
@@ -66,6 +66,18 @@ def kind_of(type_name: str) -> Kind:
     return "truth" if plain == "BOOLEAN" else "empty" if plain == "NULL" else "other"
 
 
+def step_of(type_name: str) -> float:
+    """Return what all values of a DuckDB type are multiples of, as `number_sql` tells them; 0 if nothing.
+
+    Examples
+    --------
+    >>> step_of("BIGINT"), step_of("DATE"), step_of("DOUBLE")
+    (1.0, 86400.0, 0.0)
+    """
+    plain = type_name.upper()
+    return 1.0 if plain in _INTEGERS else 86_400.0 if plain == "DATE" else 0.0
+
+
 def may_be_not_finite(type_name: str) -> bool:
     """Say whether a column of a DuckDB type can hold NaN or infinity as a number."""
     return type_name.upper() in _FLOATS
@@ -94,6 +106,10 @@ class ColumnPlan:
         Numbers: whether the column's type holds whole numbers only.
     why_not : str
         Why the column cannot be counted; empty if it can.
+    fine : tuple of float
+        Numbers, dates, clocks: finer edges, all of `edges` among them, for distances that look between; may be empty.
+    spread : float
+        Numbers, dates (seconds), clocks (seconds): the reference's standard deviation; 0 if it has none.
     """
 
     name: str
@@ -104,6 +120,8 @@ class ColumnPlan:
     singles: int = 0
     whole: bool = False
     why_not: str = ""
+    fine: tuple[float, ...] = ()
+    spread: float = 0.0
 
     @property
     def ordered(self) -> bool:
@@ -116,6 +134,11 @@ class ColumnPlan:
         if self.why_not or self.kind in ("empty", "other"):
             return 0
         return len(self.edges) + 1 if self.ordered else len(self.top) + 2
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """The finest edges that the column is counted by."""
+        return self.fine or self.edges
 
     def labels(self) -> list[str]:
         """Return a short name for each cell; the ends of the reference's range are not told, because they are single rows.
@@ -273,53 +296,44 @@ def _plan_numbers(con: duckdb.DuckDBPyConnection, reference: Table, columns: Seq
     inner = ", ".join(f"{number_sql(c, reference.columns[c])} as x{i}" for i, c in enumerate(columns))
     source = f"(select {inner} from {_sampled(reference)})"
     finite = [f"case when isfinite(x{i}) then x{i} end" for i in range(len(columns))]
-    asked = ", ".join(f"quantile_disc({x}, {DECILES}), min({x}), max({x}), approx_count_distinct({x})" for x in finite)
+    asked = ", ".join(f"quantile_disc({x}, {edges.LEVELS}), min({x}), max({x}), approx_count_distinct({x})" for x in finite)
     row = one_row(con, f"select {asked} from {source}")
     few = [i for i in range(len(columns)) if 0 < row[4 * i + 3] <= 2 * FEW_VALUES]  # the count is approximate
     values: dict[int, list[float]] = {}
     if few:
         lists = one_row(con, f"select {', '.join(f'list(distinct {finite[i]})' for i in few)} from {source}")
         values = {i: sorted(v for v in found if v is not None) for i, found in zip(few, lists, strict=True)}
+    ends = [(row[4 * i + 1], row[4 * i + 2]) for i in range(len(columns))]
+    spreads = _spreads(con, f"(select {inner} from {reference.name})", ends)
     plans = {}
     for i, name in enumerate(columns):
-        quantiles, low, high = row[4 * i:4 * i + 3]
-        if low is None:
-            edges: tuple[float, ...] = ()
-        elif 0 < len(values.get(i, ())) <= FEW_VALUES:
-            edges = _edges_of_values(values[i])
-        else:
-            edges = _edges_of_quantiles(quantiles, low, high)
         type_name = reference.columns[name]
-        plans[name] = ColumnPlan(name, kind_of(type_name), edges, whole=type_name.upper() in _INTEGERS)
+        kind, whole = kind_of(type_name), type_name.upper() in _INTEGERS
+        levels, (low, high) = row[4 * i], ends[i]
+        if low is None:
+            plans[name] = ColumnPlan(name, kind, whole=whole)
+            continue
+        if 0 < len(values.get(i, ())) <= FEW_VALUES:
+            coarse = edges.of_values(values[i])
+        else:
+            coarse = edges.of_quantiles([levels[k] for k in _DECILES], low, high)
+        fine = edges.fine(coarse, levels, low, high, spread=spreads[i], step=step_of(type_name))
+        plans[name] = ColumnPlan(name, kind, coarse, whole=whole, fine=fine, spread=spreads[i])
     return plans
 
 
-def _edges_of_values(values: Sequence[float]) -> tuple[float, ...]:
-    """Return edges that give each value a cell of its own, with a cell for what lies between unless they are neighbours."""
-    edges = [_below(values[0])]
-    for left, right in pairwise(values):
-        edges.append(left)
-        if not (right - left == 1 and left.is_integer()):
-            edges.append(_below(right))
-    return _ascending([*edges, values[-1]])
+def _spreads(con: duckdb.DuckDBPyConnection, source: str, ends: Sequence[tuple[float | None, float | None]]) -> list[float]:
+    """Return the standard deviation of each column x0, x1, ...; 0 where it has none that a double can hold.
 
-
-def _edges_of_quantiles(quantiles: Sequence[float], low: float, high: float) -> tuple[float, ...]:
-    """Return the quantiles as edges, with a cell of its own for a value that stands twice, and the ends of the range."""
-    edges = [_below(low), high]
-    for value in quantiles:
-        edges.append(value)
-        if quantiles.count(value) > 1:
-            edges.append(_below(value))
-    return _ascending(edges)
-
-
-def _below(value: float) -> float:
-    return math.nextafter(value, -math.inf)
-
-
-def _ascending(edges: Iterable[float]) -> tuple[float, ...]:
-    return tuple(sorted({float(e) for e in edges if abs(e) < sys.float_info.max}))
+    Found on values divided by the largest, because the square of a large one is more than a double can hold; and rounded to
+    nine digits, because the last ones depend on which thread saw which rows.
+    """
+    scales = [max(abs(low or 0.0), abs(high or 0.0)) or 1.0 for low, high in ends]
+    scaled = ", ".join(f"x{i} / ?::double as y{i}" for i in range(len(ends)))
+    asked = ", ".join(f"stddev_pop(case when abs(y{i}) <= 1e100 then y{i} end)" for i in range(len(ends)))
+    found = one_row(con, f"select {asked} from (select {scaled} from {source})", scales)
+    spreads = [float(f"{float(one or 0) * scale:.9g}") for one, scale in zip(found, scales, strict=True)]
+    return [spread if math.isfinite(spread) else 0.0 for spread in spreads]
 
 
 def _plan_words(con: duckdb.DuckDBPyConnection, reference: Table, columns: Sequence[str]) -> dict[str, ColumnPlan]:

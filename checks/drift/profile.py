@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -37,6 +38,10 @@ class ColumnCounts:
     not_a_number : int
         NaN, and dates that are infinite.
     minus_infinity, plus_infinity : int
+    fine : tuple of int
+        Rows in each cell of the plan's finer edges, if it has any; they add up to `cells`.
+    lowest, highest : float, optional
+        The ends of the rows, where any are beyond the finer edges.
     """
 
     cells: tuple[int, ...]
@@ -44,6 +49,9 @@ class ColumnCounts:
     not_a_number: int = 0
     minus_infinity: int = 0
     plus_infinity: int = 0
+    fine: tuple[int, ...] = ()
+    lowest: float | None = None
+    highest: float | None = None
 
     @property
     def not_finite(self) -> int:
@@ -51,12 +59,15 @@ class ColumnCounts:
         return self.not_a_number + self.minus_infinity + self.plus_infinity
 
     def __add__(self, other: ColumnCounts) -> ColumnCounts:
-        if len(self.cells) != len(other.cells):
+        if (len(self.cells), len(self.fine)) != (len(other.cells), len(other.fine)):
             raise ValueError("counts of different cells do not add up")
+        lows, highs = ([e for e in ends if e is not None] for ends in
+                       ((self.lowest, other.lowest), (self.highest, other.highest)))
         return ColumnCounts(
             tuple(a + b for a, b in zip(self.cells, other.cells, strict=True)),
             self.null + other.null, self.not_a_number + other.not_a_number,
             self.minus_infinity + other.minus_infinity, self.plus_infinity + other.plus_infinity,
+            tuple(a + b for a, b in zip(self.fine, other.fine, strict=True)), min(lows, default=None), max(highs, default=None),
         )
 
 
@@ -200,16 +211,47 @@ def _count_numbers(
 ) -> dict[str, _Days]:
     """Count numbers: DuckDB's histogram with an edge for each infinity; what is neither NULL nor in a bin is NaN."""
     asked = ", ".join(f"count({quote(n)}), map_values(histogram({number_sql(n, table.columns[n])}, ?::double[]))" for n in names)
-    edges = [[-math.inf, *plans[n].edges, sys.float_info.max, math.inf] for n in names]
+    edges = [[-math.inf, *plans[n].grid, sys.float_info.max, math.inf] for n in names]
     found: dict[str, _Days] = {name: {} for name in names}
     for row in con.execute(_by_day(table, day, f"count(*), {asked}"), edges).fetchall():
         for i, name in enumerate(names):
             present = int(row[2 + 2 * i])
             bins = [int(n) for n in row[3 + 2 * i] or [0] * len(edges[i])]  # no value at all: no histogram
+            cells = tuple(bins[1:-1])
             found[name][row[0]] = ColumnCounts(
-                tuple(bins[1:-1]), int(row[1]) - present, present - sum(bins), minus_infinity=bins[0], plus_infinity=bins[-1]
+                _coarse(plans[name], cells), int(row[1]) - present, present - sum(bins),
+                minus_infinity=bins[0], plus_infinity=bins[-1], fine=cells if plans[name].fine else (),
             )
+    _add_ends(con, table, plans, day, found)
     return found
+
+
+def _coarse(column: ColumnPlan, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Return counts of the finest cells as counts of the plan's cells."""
+    if not column.fine:
+        return counts
+    cells, start = [], 0
+    for edge in column.edges:
+        end = bisect_left(column.fine, edge) + 1
+        cells.append(sum(counts[start:end]))
+        start = end
+    return (*cells, sum(counts[start:]))
+
+
+def _add_ends(
+    con: duckdb.DuckDBPyConnection, table: Table, plans: Mapping[str, ColumnPlan], day: str | None, found: dict[str, _Days]
+) -> None:
+    """Add where the rows beyond the finer edges end. Few columns have any, so it is a pass over these alone."""
+    names = [name for name, days in found.items() if any(c.fine and (c.fine[0] or c.fine[-1]) for c in days.values())]
+    if not names:
+        return
+    numbers = [f"({number_sql(name, table.columns[name])})" for name in names]
+    finite = "{f}(case when isfinite({x}) and {x} {beyond} ?::double then {x} end)"
+    asked = ", ".join(finite.format(f=f, x=x, beyond=beyond) for x in numbers for f, beyond in (("min", "<="), ("max", ">")))
+    ends = [end for name in names for end in (plans[name].fine[0], plans[name].fine[-1])]
+    for row in con.execute(_by_day(table, day, asked), ends).fetchall():
+        for i, name in enumerate(names):
+            found[name][row[0]] = replace(found[name][row[0]], lowest=row[1 + 2 * i], highest=row[2 + 2 * i])
 
 
 def _known_words(columns: Sequence[ColumnPlan]) -> list[list[Any]]:

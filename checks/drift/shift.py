@@ -14,6 +14,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,6 +45,8 @@ class Shift(NamedTuple):
         Cells left after merging.
     method : str
         How the p-value was found.
+    merged : tuple of ndarray
+        The counts of reference and batch that it was found on.
     """
 
     effect: float
@@ -53,6 +56,7 @@ class Shift(NamedTuple):
     p_value: float
     cells: int
     method: str
+    merged: tuple[Counts, Counts]
 
 
 def two_shares(successes: int, n: int, reference: int, reference_n: int) -> float:
@@ -101,8 +105,63 @@ def _hypergeometric(n: int, m: int, hits: int) -> Counts:
     return np.asarray(chances / chances.sum(), dtype=float)
 
 
-def _log_choose(n: int, k: Counts) -> Counts:
+def _log_choose(n: float, k: Counts) -> Counts:
     return np.asarray(special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1), dtype=float)
+
+
+class Vanished(NamedTuple):
+    """Categories of the reference that a batch no longer has; see `vanished`.
+
+    Attributes
+    ----------
+    cells : tuple of int
+        Those that are gone: none of the batch's rows, where many were expected.
+    untold : tuple of int
+        Those without a row that are too rare for it to mean anything.
+    tested : int
+        Categories frequent enough to be missed.
+    p_value : float
+        Of the surest one, corrected for all that were tested; 1 if none is gone.
+    """
+
+    cells: tuple[int, ...]
+    untold: tuple[int, ...]
+    tested: int
+    p_value: float
+
+
+def vanished(reference: ArrayLike, batch: ArrayLike, categories: int, least: float = LEAST_EXPECTED) -> Vanished:
+    """Say which categories a batch no longer has.
+
+    Parameters
+    ----------
+    reference, batch : array-like of shape (cells,)
+        Counts over the same cells.
+    categories : int
+        How many of the first cells are a category each; the others only count as rows.
+    least : float
+        Rows that the batch must expect of a category, by its share of the reference, before its absence can be told.
+
+    Notes
+    -----
+    The p-value is the hypergeometric chance that none of a category's rows fall into the batch, given how many both samples
+    hold together [4]_, times the categories tested (Bonferroni).
+
+    Examples
+    --------
+    >>> found = vanished([500, 400, 100, 2], [66, 44, 0, 0], categories=4)
+    >>> found.cells, found.untold, found.tested, found.p_value < 1e-3
+    ((2,), (3,), 3, True)
+    """
+    a, b = counts_of(reference, batch)
+    n, m = float(b.sum()), float(a.sum())
+    named = np.arange(a.size) < categories
+    frequent = named & (a * n / m >= least * (1 - 1e-12))
+    absent = named & (a > 0) & (b == 0)
+    gone, untold = (tuple(int(i) for i in np.flatnonzero(absent & which)) for which in (frequent, ~frequent))
+    tested = int(frequent.sum())
+    chance = min((math.exp(float(_log_choose(m, a[[i]])[0] - _log_choose(n + m, a[[i]])[0])) for i in gone), default=1.0)
+    return Vanished(gone, untold, tested, min(1.0, chance * max(1, tested)) if gone else 1.0)
 
 
 def merge_ordered(reference: ArrayLike, batch: ArrayLike, least: float = LEAST_EXPECTED) -> tuple[Counts, Counts]:
@@ -192,4 +251,4 @@ def shift(reference: ArrayLike, batch: ArrayLike, *, ordered: bool) -> Shift:
         p = two_shares(int(y[1]), int(y.sum()), int(x[1]), int(x.sum()))
         method = "Fisher's exact test of the main cell against the rest"
     low, high = psi_interval(x, y)
-    return Shift(psi_debiased(x, y), psi(x, y), low, high, p, int(x.size), method)
+    return Shift(psi_debiased(x, y), psi(x, y), low, high, p, int(x.size), method, (x, y))
