@@ -11,7 +11,19 @@ from roadworthy.measurement import Measurement
 
 Investigate = Callable[[Subject, Sequence[str], Path], list[Measurement]]
 
-INVESTIGATIONS: tuple[tuple[str, tuple[str, ...], Investigate], ...] = ()
+def _exact_distances(subject: Subject, columns: Sequence[str], restricted: Path) -> list[Measurement]:
+    """Compare numbers on every row; a column that the passport names was compared so in the night already."""
+    from checks import drift
+    from checks.drift.plan import kind_of
+
+    ordered = {"number", "date", "clock"}
+    done, types = subject.passport.drift.exact, subject.baseline.columns
+    return list(drift.exact(subject, [c for c in columns if c not in done and c in types and kind_of(types[c]) in ordered]))
+
+
+INVESTIGATIONS: tuple[tuple[str, tuple[str, ...], Investigate], ...] = (
+    ("exact distances", ("drift.ks_exact", "drift.wasserstein_exact"), _exact_distances),
+)
 """Name, the metrics it measures, and what measures them, from subject, columns and the folder of what holds rows."""
 
 
