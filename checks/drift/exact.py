@@ -147,7 +147,9 @@ def _sorted(
     """Give the finite values of both tables in ascending order, in batches, with whether each is the batch's."""
     sides = ((there, 0), (here, 1))
     parts = [f"select {number_sql(name, table.columns[name])} as x, {side} as side from {table.name}" for table, side in sides]
-    rows: Any = con.execute(f"select x, side::tinyint from ({' union all '.join(parts)}) where isfinite(x) order by x")
+    # As a relation, which is handed over as it is sorted: a result of execute() is gathered first, and where the order of
+    # insertion is not kept (`roadworthy.sql.connect`) its batches come in any order.
+    rows = con.sql(f"select x, side::tinyint from ({' union all '.join(parts)}) where isfinite(x) order by x")
     for piece in rows.to_arrow_reader(_BATCH):
         yield piece.column(0).to_numpy(), piece.column(1).to_numpy().astype(bool)
 
@@ -188,10 +190,18 @@ class Walk:
     _sums: Numbers = field(default_factory=lambda: np.zeros(4))
 
     def along(self, values: Numbers, second: NDArray[np.bool_]) -> None:
-        """Walk on along `values`, ascending and none below those before; `second` says which are the second sample's."""
+        """Walk on along `values`, ascending and none below those before; `second` says which are the second sample's.
+
+        Raises
+        ------
+        ValueError
+            If the values do not ascend.
+        """
         if not values.size:
             return
         last = values[0] if self._last is None else self._last
+        if values[0] < last or (values[1:] < values[:-1]).any():
+            raise ValueError("a walk along two samples needs them sorted")
         seen_b = self._seen[1] + np.cumsum(second)
         seen_a = self._seen[0] + np.arange(1, values.size + 1) + self._seen[1] - seen_b
         # What lies before each value: its gap, and the difference of the functions along it.
