@@ -21,6 +21,12 @@ def _exact_distances(subject: Subject, columns: Sequence[str], restricted: Path)
     return list(drift.exact(subject, [c for c in columns if c not in done and c in types and kind_of(types[c]) in ordered]))
 
 
+def _drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> list[Measurement]:
+    from checks.drift.drill_down import drill_down
+
+    return drill_down(subject, columns, restricted)
+
+
 INVESTIGATIONS: tuple[tuple[str, tuple[str, ...], Investigate], ...] = (
     ("exact distances", ("drift.ks_exact", "drift.wasserstein_exact"), _exact_distances),
 )
