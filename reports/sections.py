@@ -170,7 +170,7 @@ def fairness(source: Source) -> list[Attribute]:
     by_attribute: dict[str, list[Measurement]] = {}
     groups: dict[str, dict[bytes, Mapping[str, Any]]] = {}
     for m in source.bundle.measurements:
-        if not m.metric.startswith("fairness."):
+        if not m.metric.startswith("fairness.") or m.metric.startswith("fairness.intersection_"):
             continue
         if "group" in m.over:
             group = m.over["group"]
