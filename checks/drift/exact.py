@@ -226,5 +226,6 @@ class Walk:
     def area(self) -> Area:
         """Return what the interval of the Wasserstein distance needs."""
         means, squares = self._sums[::2] / (self.n, self.m), self._sums[1::2] / (self.n, self.m)
-        variances = [float(v) for v in np.maximum(squares - means**2, 0)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            variances = [float(v) for v in np.maximum(squares - means**2, 0)]
         return Area(self._noise, (variances[0], variances[1]))
