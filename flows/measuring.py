@@ -39,6 +39,12 @@ def _performance(subject: Subject) -> list[Measurement]:
     return list(performance.measure(subject))
 
 
+def _estimate(subject: Subject) -> list[Measurement]:
+    from checks import estimate
+
+    return list(estimate.measure(subject))
+
+
 def _fairness(subject: Subject) -> list[Measurement]:
     from checks import fairness
 
@@ -55,6 +61,7 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
     ("performance", _performance),
+    ("estimate", _estimate),
     ("fairness", _fairness),
     ("explainability", _explainability),
 )
@@ -64,7 +71,8 @@ def warm() -> threading.Thread:
     """Import what the families need, in the background, while a server elsewhere starts."""
 
     def load() -> None:
-        for name in ("great_expectations", "fairlearn.metrics", "scipy.stats", "pyarrow.parquet", "apprise", "jinja2"):
+        names = ("great_expectations", "fairlearn.metrics", "scipy.stats", "sklearn.ensemble", "pyarrow.parquet", "apprise", "jinja2")
+        for name in names:
             try:
                 importlib.import_module(name)
             except ImportError:  # the family that needs it will say so in its measurement

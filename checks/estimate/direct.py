@@ -109,6 +109,14 @@ def regression(subject: Subject, sheet: Sheet) -> None:
         sheet.refuse(METRICS, WHOLE, no.status, no.reason, subject.batch)
         _refuse_miss(sheet, no)
         return
+    from threadpoolctl import threadpool_limits
+
+    # Sums of gradients depend on the number of threads, and threads that wait for each other are slower than one.
+    with threadpool_limits(1, user_api="openmp"):
+        _both_windows(subject, sheet, reference, shape)
+
+
+def _both_windows(subject: Subject, sheet: Sheet, reference: Rows, shape: Inputs) -> None:
     experts: dict[str, Expert] = {}
     for table, labelled in ((subject.batch, False), (subject.labelled, True)):
         try:
@@ -242,18 +250,15 @@ def _experts(reference: Rows, shape: Inputs, subject: Subject) -> dict[str, Expe
 
 def _expert(reference: Rows, loss: Floats, folds: Whole, words: NDArray[np.bool_], clustered: bool, seed: int) -> Expert:
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     scale = float(loss.mean()) or 1.0
     expected, models = np.zeros(len(loss)), []
-    with threadpool_limits(1, user_api="openmp"):  # sums of gradients depend on the number of threads
-        for fold in range(FOLDS):
-            rest, own = folds != fold, folds == fold
-            model = HistGradientBoostingRegressor(
-                **TREES, categorical_features=words, early_stopping=False, random_state=seed
-            ).fit(reference.inputs[rest], loss[rest] / scale)
-            expected[own] = np.maximum(0.0, model.predict(reference.inputs[own])) * scale
-            models.append(model)
+    for fold in range(FOLDS):
+        rest, own = folds != fold, folds == fold
+        model = HistGradientBoostingRegressor(**TREES, categorical_features=words, early_stopping=False, random_state=seed)
+        model.fit(reference.inputs[rest], loss[rest] / scale)
+        expected[own] = np.maximum(0.0, model.predict(reference.inputs[own])) * scale
+        models.append(model)
     left, n = loss - expected, len(loss)
     squares = float((left**2).sum())
     relative = squares / max(float((expected**2).sum()), 1e-300)
