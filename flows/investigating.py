@@ -21,6 +21,12 @@ def _exact_distances(subject: Subject, columns: Sequence[str], restricted: Path)
     return list(drift.exact(subject, [c for c in columns if c not in done and c in types and kind_of(types[c]) in ordered]))
 
 
+def _explanation(subject: Subject, columns: Sequence[str], restricted: Path) -> list[Measurement]:
+    from checks.drift.explanation import explain
+
+    return explain(subject, columns, restricted)
+
+
 def _drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> list[Measurement]:
     from checks.drift.drill_down import drill_down
 
@@ -29,6 +35,8 @@ def _drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> l
 
 INVESTIGATIONS: tuple[tuple[str, tuple[str, ...], Investigate], ...] = (
     ("exact distances", ("drift.ks_exact", "drift.wasserstein_exact"), _exact_distances),
+    ("explanation", ("drift.score_move", "drift.segment_move"), _explanation),
+    ("drill_down", ("drift.drill_down",), _drill_down),
 )
 """Name, the metrics it measures, and what measures them, from subject, columns and the folder of what holds rows."""
 
