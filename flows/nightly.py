@@ -85,7 +85,7 @@ class Night:
         return 0 if codes else 3
 
 
-def _worth_a_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
+def worth_a_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Say whether the failure was the infrastructure's; a sentence for the user does not get better by repeating it."""
     problem = state.result(raise_on_failure=False)
     return isinstance(problem, OSError | StorageError)
@@ -96,7 +96,7 @@ def _worth_a_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
     cache_policy=NO_CACHE,
     retries=2,
     retry_delay_seconds=[1, 5],
-    retry_condition_fn=_worth_a_retry,
+    retry_condition_fn=worth_a_retry,
     persist_result=False,
 )
 def inspect_one(root: str, identity: str, day: date, acting: bool) -> State[Any]:
@@ -150,7 +150,7 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
     ledger = Ledger.open(here.state_url)
     registry = Registry(here, ledger)
     registry.adopt_all(now)
-    due, broken = _due(registry, model)
+    due, broken = due_of(registry, model)
     newest = ledger.newest("night", 1, acting=True)
     acting = acts(chosen, date.fromisoformat(newest[0].body["day"]) if newest else None, here.settings, now)
     progress.info(
@@ -181,7 +181,7 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
     return Completed(name=night.word.capitalize(), message=_summary(night), data=night)
 
 
-def _due(registry: Registry, model: str | None) -> tuple[list[str], dict[str, str]]:
+def due_of(registry: Registry, model: str | None) -> tuple[list[str], dict[str, str]]:
     """Return the live versions to inspect, and those whose passport cannot be read with the reason."""
     live = registry.live()
     good = [one.identity for one in live if not one.problem]
