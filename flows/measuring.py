@@ -71,8 +71,8 @@ def warm() -> threading.Thread:
     """Import what the families need, in the background, while a server elsewhere starts."""
 
     def load() -> None:
-        names = ("great_expectations", "fairlearn.metrics", "scipy.stats", "sklearn.ensemble", "pyarrow.parquet", "apprise", "jinja2")
-        for name in names:
+        names = ("great_expectations", "fairlearn.metrics", "scipy.stats", "sklearn.ensemble", "pyarrow.parquet", "apprise")
+        for name in (*names, "jinja2"):
             try:
                 importlib.import_module(name)
             except ImportError:  # the family that needs it will say so in its measurement
