@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from checks import drift
+from checks.drift.profile import merge
+from checks.drift.shift import merge_ordered
 from checks.subject import on_reference, open_subject
 from roadworthy.catalogue import catalogue
 from roadworthy.measurement import Measurement
@@ -212,6 +217,81 @@ def test_a_delivery_cut_short_shows_in_a_window_of_many_days(tmp_path):
     found = measured(tmp_path, frame(500, 1), batches([100] * 8 + [30]), passport)
     assert pick(found, "volume_ratio").value == 0.3
     assert pick(found, "psi", "age").stats["batch_n"] == 630
+
+
+def test_the_volume_is_held_against_the_same_weekday(tmp_path):
+    """A quiet Thursday among busy days is what Thursdays are."""
+    days = {DAY - timedelta(days=back): frame(30 if back % 7 == 0 else 300, back) for back in range(1, 57)}
+    found = measured(tmp_path / "quiet", frame(500, 1), {**days, DAY: frame(30, 1)})
+    weekday = pick(found, "weekday_volume_ratio")
+    assert (weekday.value, weekday.stats["days"], weekday.low <= 1 <= weekday.high) == (1.0, 8, True)
+    assert "8 Thursdays before" in weekday.method
+    assert pick(found, "volume_ratio").value == 0.1
+    few = {day: rows for day, rows in days.items() if DAY - day < timedelta(days=28)}
+    lacking = pick(measured(tmp_path / "few", frame(500, 1), {**few, DAY: frame(30, 1)}), "weekday_volume_ratio")
+    assert lacking.status == "insufficient" and "3 of the 8 Thursdays" in lacking.reason
+
+
+def test_a_category_that_no_longer_comes_is_found(tmp_path):
+    rng = np.random.default_rng(13)
+    words = rng.choice(["north", "south", "east", "rare"], 5000, p=[0.5, 0.3, 0.195, 0.005])
+    gone = rng.choice(["north", "south"], 400)
+    night = measured(tmp_path / "gone", frame(5000, 1, sex=words), frame(400, 2, sex=gone))
+    found = pick(night, "vanished_category_share", "sex")
+    assert found.details["categories"] == [["east", int((words == "east").sum())]]
+    assert found.value == (words == "east").mean() and found.p_value < 1e-9
+    assert found.stats["too_rare"] == 1 and found.high > (np.isin(words, ["east", "rare"])).mean()
+    few = pick(measured(tmp_path / "few", frame(5000, 1, sex=words), frame(9, 2, sex=gone[:9])), "vanished_category_share", "sex")
+    assert few.status == "insufficient"
+
+
+def test_every_distance_of_a_column_is_that_of_scipy(tmp_path):
+    rng = np.random.default_rng(14)
+    x, y = rng.normal(size=4000), rng.normal(size=900) + 0.3
+    found = measured(tmp_path, frame(4000, 1, income=x), frame(900, 2, income=y))
+    moved, chi = pick(found, "wasserstein", "income"), pick(found, "cramers_v", "income").stats["chi_square"]
+    assert moved.stats["least"] <= stats.wasserstein_distance(x, y) / moved.stats["spread"] <= moved.stats["most"]
+    assert moved.value == pytest.approx(stats.wasserstein_distance(x, y) / x.std(), abs=0.01)
+    assert moved.low <= 0.3 <= moved.high
+    ks = pick(found, "ks", "income")
+    assert ks.value <= stats.ks_2samp(x, y).statistic <= ks.value + ks.stats["gap"]
+    assert ks.stats["gap"] < 0.05
+    cells = pick(found, "psi", "income").details["cells"]
+    before, now = (np.array([cell[i] for cell in cells]) for i in (1, 2))
+    expected = stats.chi2_contingency(merge_ordered(before, now), correction=False)
+    assert (chi["statistic"], chi["p"]) == (pytest.approx(expected.statistic), pytest.approx(expected.pvalue, rel=1e-9))
+    assert chi["freedom"] == expected.dof
+    assert pick(found, "total_variation", "income").value == pytest.approx(np.abs(before / 4000 - now / 900).sum() / 2)
+
+
+def test_two_profiles_alone_give_what_the_night_measured(tmp_path):
+    rng = np.random.default_rng(15)
+    days = {DAY - timedelta(days=back): frame(200 + back, back, sex=rng.choice(["male", "new"], 200 + back)) for back in range(3)}
+    with make_subject(tmp_path, passport_of(windows={"drift": 3}), frame(2000, 1), days) as subject:
+        night = drift.measure(subject)
+        plan, there = drift.reference_profile(subject)
+        subject.con.execute("create table day_of as select *, date '2026-04-09' - (age % 2)::int as day from batch")
+        batch = replace(subject.batch, name="day_of")
+        counted = drift.profile_by_day(subject.con, batch, plan, "day")
+        again = drift.compare(subject, plan, there, reduce(merge, counted.values()), batch)
+    assert len(counted) == 2
+    unnamed = {m.over["column"] for m in night if m.details.get("most_frequent")}
+    assert unnamed == {"sex"}
+    same = {(m.metric, m.over.get("column")): m for m in night}
+    for m in again:
+        told = same[m.metric, m.over.get("column")]
+        if "most_frequent" in told.details:
+            assert "most_frequent" not in m.details
+            told = replace(told, details={k: v for k, v in told.details.items() if k != "most_frequent"})
+        assert m == told
+
+
+def test_without_days_to_compare_with_the_schema_is_still_that_of_the_reference(tmp_path):
+    passport = passport_of(drift={"against": "rolling", "days": 7})
+    found = measured(tmp_path, frame(500, 1), frame(100, 2, extra=np.zeros(100)), passport)
+    told = next(m for m in found if m.metric == "drift.psi")
+    assert told.status == "insufficient" and "nothing to compare with (rolling)" in told.reason
+    assert pick(found, "new_columns").value == 1
 
 
 def test_an_empty_day_has_a_volume_of_zero_and_no_distribution(tmp_path):

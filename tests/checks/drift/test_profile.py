@@ -106,6 +106,32 @@ def test_days_counted_in_one_pass_are_the_days_counted_one_by_one(con, reference
     assert not found or reduce(merge, found.values()) == whole
 
 
+def test_finer_cells_add_up_to_the_cells_and_far_rows_have_their_ends(con):
+    rng = np.random.default_rng(3)
+    far = [1e6, -1e9, 2e6, 1.7e308]
+    normal = rng.normal(size=4000)
+    for whole in (normal, rng.integers(0, 5000, 4000), np.where(rng.random(4000) < 0.5, 0.0, normal)):
+        plan, found = counts(con, {"x": whole}, {"x": np.concatenate([whole, far, [np.nan, np.inf]])})
+        column, cells = plan.columns["x"], found.columns["x"]
+        assert set(column.edges) <= set(column.fine) and len(column.fine) < 250
+        where = np.searchsorted(column.fine, np.concatenate([whole, far]), side="left")
+        assert list(cells.fine) == list(np.bincount(where, minlength=len(column.fine) + 1))
+        assert sum(cells.fine) == sum(cells.cells) == 4004
+        assert (cells.lowest, cells.highest) == (-1e9, 1.7e308)
+        assert column.spread == pytest.approx(np.std(whole), rel=1e-8)
+
+
+@pytest.mark.parametrize("values", [
+    [5e-324, 1e-323, 5e-323], [1.7e308, -1.7e308, 0.0], [7.0] * 3, [0.1, 0.1, 0.2], [1e-200, 1.0, 1e200], [-0.0, 0.0, 1.0],
+])
+def test_finer_edges_hold_for_any_scale(con, values):
+    plan, found = counts(con, {"x": values * 30})
+    column = plan.columns["x"]
+    assert list(column.fine) == sorted(set(column.fine)) and all(math.isfinite(e) for e in column.fine)
+    assert sum(found.columns["x"].cells) == 90
+    assert math.isfinite(column.spread)
+
+
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
