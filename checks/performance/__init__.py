@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import duckdb
 
-from checks.performance import classification, regression
+from checks.performance import classes, classification, regression
 from checks.performance.columns import Columns, columns_of
 from checks.performance.days import by_day, count_days, newest
 from checks.performance.losses import losses
 from checks.performance.sheet import FAMILY, Sheet
 from checks.subject import Subject, days_table
-from roadworthy.measurement import Measurement
+from roadworthy.catalogue import catalogue
+from roadworthy.measurement import Measurement, Status
 from roadworthy.passport import Task
 
 __all__ = ["FAMILY", "by_day", "measure"]
@@ -34,6 +35,7 @@ __all__ = ["FAMILY", "by_day", "measure"]
 _COVERAGE = ("label_coverage", "prediction_coverage")
 _BINARY = ("precision", "recall", "specificity", "f1")
 _SCORE = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error")
+_CLASSES = (*classes.MACRO, *classes.OF_CLASS)
 _DECISION = ("accuracy", "error_rate", "day_error_rate")
 _NUMBER = ("mae", "rmse", "r2", "bias", "day_mae")
 
@@ -49,7 +51,8 @@ def measure(subject: Subject) -> list[Measurement]:
     Returns
     -------
     list of Measurement
-        One for each metric of the family, in the catalogue's order.
+        One of the whole for each metric of the family, in the catalogue's order, then those of the parts. A metric that only
+        parts have (``class_precision``) is there for the whole if it could not be measured, which then stands for every part.
 
     Examples
     --------
@@ -68,37 +71,43 @@ def measure(subject: Subject) -> list[Measurement]:
     if table.window is not None:
         sheet.details |= {"days": len(table.days), "missing_days": len(table.missing_days)}
     if not table:
-        return _finish(sheet, "error" if table.broken else "insufficient", table.problem)
+        return _finish(sheet, [], "error" if table.broken else "insufficient", table.problem)
     columns = columns_of(passport, table)
+    parts: list[Measurement] = []
     try:
         _missing_columns(subject, columns, sheet)
-        {"binary": classification.binary, "multiclass": classification.multiclass, "regression": regression.regression}[
-            passport.task.kind](subject, columns, sheet)
+        if passport.task.kind == "multiclass":
+            parts += classes.multiclass(subject, columns, sheet)
+        else:
+            (classification.binary if passport.task.kind == "binary" else regression.regression)(subject, columns, sheet)
         counted = count_days(subject, days_table(subject, table.days)) if table.days else []
         newest(subject, counted, sheet)
         if "loss" not in sheet.found:
             losses(subject, counted, sheet)
     except duckdb.Error as problem:
-        return _finish(sheet, "error", f"The labelled rows cannot be counted ({str(problem).splitlines()[0][:160]}).")
-    return _finish(sheet, "error", "It was not measured.")
+        return _finish(sheet, parts, "error", f"The labelled rows cannot be counted ({str(problem).splitlines()[0][:160]}).")
+    return _finish(sheet, parts, "error", "It was not measured.")
 
 
-def _finish(sheet: Sheet, status: str, reason: str) -> list[Measurement]:
-    """Return the sheet in the catalogue's order, with that reason where nothing was written."""
+def _finish(sheet: Sheet, parts: list[Measurement], status: Status, reason: str) -> list[Measurement]:
+    """Return the whole in the catalogue's order, with that reason where nothing was written, and then the parts."""
+    in_parts = {m.metric for m in parts}
     for metric in FAMILY:
         short = metric.partition(".")[2]
-        if short not in sheet.found:
-            sheet.refuse(short, "error" if status == "error" else "insufficient", reason)
-    return [sheet.found[metric.partition(".")[2]] for metric in FAMILY]
+        if short not in sheet.found and not (catalogue()[metric].over and metric in in_parts):
+            sheet.refuse(short, status, reason)
+    wholes = (sheet.found.get(metric.partition(".")[2]) for metric in FAMILY)
+    return [*(m for m in wholes if m is not None), *parts]
 
 
 def _does_not_apply(task: Task, sheet: Sheet) -> None:
     """Refuse what does not apply to a model of this kind."""
     two, number = "for a model that decides between two values", "for a model that predicts a number"
+    several = "for a model that sorts into several classes"
     not_for: dict[str, list[tuple[str, tuple[str, ...]]]] = {
-        "binary": [(number, _NUMBER)],
+        "binary": [(number, _NUMBER), (several, _CLASSES)],
         "multiclass": [(number, _NUMBER), (two, (*_BINARY, *_SCORE))],
-        "regression": [("for a model that decides", (*_DECISION, *_BINARY, *_SCORE))],
+        "regression": [("for a model that decides", (*_DECISION, *_BINARY, *_SCORE)), (several, _CLASSES)],
     }
     for why, metrics in not_for[task.kind]:
         for short in metrics:
@@ -112,10 +121,10 @@ def _missing_columns(subject: Subject, columns: Columns, sheet: Sheet) -> None:
     """Refuse what needs a column that the data do not have."""
     task = subject.passport.task
     late = subject.passport.batches.labels is not None
-    all_but_coverage = (*_DECISION, *_BINARY, *_SCORE, *_NUMBER)
+    all_but_coverage = (*_DECISION, *_BINARY, *_CLASSES, *_SCORE, *_NUMBER)
     needed = {
         "label": all_but_coverage if late else (*all_but_coverage, "label_coverage", "loss"),
-        "prediction": (*_DECISION, *_BINARY, *_NUMBER, "prediction_coverage", "loss"),
+        "prediction": (*_DECISION, *_BINARY, *_CLASSES, *_NUMBER, "prediction_coverage", "loss"),
         "score": (*_SCORE, "prediction_coverage"),
         "unit": all_but_coverage,
     }

@@ -69,9 +69,9 @@ def binary(subject: Subject, columns: Columns, sheet: Sheet) -> None:
     }
     for name, (x, m) in shares.items():
         if name not in sheet.found:
-            _share(sheet, name, x, m, by_unit.get(name), stats)
+            share(sheet, name, x, m, by_unit.get(name), stats)
     if "error_rate" not in sheet.found:
-        _share(sheet, "error_rate", fp + fn, tp + fp + fn + tn, by_unit.get("accuracy"), stats)
+        share(sheet, "error_rate", fp + fn, tp + fp + fn + tn, by_unit.get("accuracy"), stats)
     stats = {"positives": count["positives"], "negatives": count["negatives"]}
     for name in _MEANS:
         if name not in sheet.found:
@@ -81,23 +81,6 @@ def binary(subject: Subject, columns: Columns, sheet: Sheet) -> None:
         ranking.ordered(subject, source, sheet, count, sheet.clustered)
 
 
-def multiclass(subject: Subject, columns: Columns, sheet: Sheet) -> None:
-    """Write down how often a model that decides between many values is right."""
-    source = f"(select {columns.rows} from {sheet.table.name})"
-    [count] = subject.rows(
-        f"""select count(*) as n, count(y) as labelled, count(d) as decided,
-        count(*) filter (y = d) as hits, count(*) filter (y is not null and d is not null) as known from {source}"""
-    )
-    n, hits, known = count["n"], count["hits"], count["known"]
-    sheet.details["excluded"] = {"without_label": n - count["labelled"], "without_decision": n - count["decided"]}
-    coverage(sheet, n, count["labelled"], count["decided"])
-    centres = {"accuracy": hits / known} if known else {}
-    by_unit = _by_unit(subject, source, centres) if sheet.clustered and "unit" not in columns.gone else {}
-    for name, x in (("accuracy", hits), ("error_rate", known - hits)):
-        if name not in sheet.found:
-            _share(sheet, name, x, known, by_unit.get("accuracy"), {"right": hits, "wrong": known - hits})
-
-
 def coverage(sheet: Sheet, n: int, labelled: int, usable: int) -> None:
     """Write down the share of rows with a label and with a prediction; facts about the rows, so rows are counted."""
     for name, x in (("label_coverage", labelled), ("prediction_coverage", usable)):
@@ -105,10 +88,11 @@ def coverage(sheet: Sheet, n: int, labelled: int, usable: int) -> None:
             sheet.share(name, x, n, None, {"covered": x, "uncovered": n - x})
 
 
-def _share(sheet: Sheet, name: str, x: int, m: int, squares: tuple[int, float] | None, stats: Mapping[str, Any]) -> None:
+def share(sheet: Sheet, name: str, x: int, m: int, squares: tuple[int, float] | None, stats: Mapping[str, Any]) -> None:
+    """Write down a share of rows, or F1, of which the share is the Jaccard index; `squares` as `Sheet.share` takes them."""
     if m == 0:
         sheet.refuse(name, "insufficient", _NOTHING.get(name, _NO_ROWS), n=0, stats=stats)
-    elif name != "f1":
+    elif not name.endswith("f1"):
         sheet.share(name, x, m, squares, stats)
     elif squares is None:
         sheet.put(name, 2 * x / (x + m), intervals.f1(x, m - x), n=m, stats=stats, how="count")

@@ -20,7 +20,7 @@ FAMILY = tuple(metric for metric in catalogue() if metric.startswith("performanc
 
 @dataclass
 class Sheet:
-    """Collects one measurement for each metric of the family.
+    """Collects one measurement for each metric of the family, of the whole or of one part.
 
     Attributes
     ----------
@@ -30,6 +30,10 @@ class Sheet:
         What counts as one observation; the intervals follow it.
     details : dict
         Said by every measurement: the rows that were left out, the days that are missing.
+    over : dict
+        The part of the data that all of them are about; empty for the whole.
+    least : int
+        Rows below which a number of this part is not given.
     found : dict of str to Measurement
         By metric.
     """
@@ -37,6 +41,8 @@ class Sheet:
     table: Table
     independence: Independence
     details: dict[str, Any] = field(default_factory=dict)
+    over: dict[str, Any] = field(default_factory=dict)
+    least: int = 0
     found: dict[str, Measurement] = field(default_factory=dict)
 
     @property
@@ -54,6 +60,10 @@ class Sheet:
     ) -> None:
         """Write a number down; one that is not finite becomes an error, one that rests on a single unit is insufficient."""
         unit = self.independence.unit
+        if n < self.least:
+            reason = f"{n} rows are too few for a number of their own; {self.least} are needed."
+            self.refuse(short, "insufficient", reason, n=n, stats=stats, estimate=value)
+            return
         if units is not None and units < 2 and interval is None:
             which = {0: f"no {unit}", 1: f"one {unit}"}[units]
             self.refuse(short, "insufficient", f"The rows are of {which} ({self.independence.column}); an interval needs two.",
@@ -68,7 +78,7 @@ class Sheet:
         by = f", by {units} {unit}s" if units is not None else ""
         counted = {"units": units} if units is not None else {}
         self.found[short] = Measurement(
-            f"performance.{short}", value=value, low=low, high=high, confidence=CONFIDENCE, n=n,
+            f"performance.{short}", over=self.over, value=value, low=low, high=high, confidence=CONFIDENCE, n=n,
             stats={**stats, **counted, "scale": interval.scale, "se": interval.se},
             method=f"{how}; {interval.method} interval{by}", inputs=self._inputs, details=self.details,
         )
@@ -80,7 +90,9 @@ class Sheet:
         """Say why there is no number."""
         told = {**self.details, "estimate": estimate} if estimate is not None and math.isfinite(estimate) else self.details
         metric = f"performance.{short}"
-        self.found[short] = not_measured(metric, status, reason, n=n, stats=stats or {}, inputs=self._inputs, details=told)
+        self.found[short] = not_measured(
+            metric, status, reason, over=self.over, n=n, stats=stats or {}, inputs=self._inputs, details=told
+        )
 
     def share(self, short: str, successes: int, n: int, squares: tuple[int, float] | None, stats: Mapping[str, Any]) -> None:
         """Write a proportion down, with the rows that its units are worth.
