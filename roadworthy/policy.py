@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,11 @@ from roadworthy.errors import PolicyError
 from roadworthy.passport import Name, Tier
 
 When = Literal["nightly", "gate"]
+Task = Literal["binary", "multiclass", "regression"]
 Breach = Literal["warn", "fail", "severe"]
+
+SEQUENTIAL_METRIC = "performance.loss"
+"""The one metric that may stop a model by accumulation: a bounded loss of matured labels."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ONE = re.compile(rf"^\s*(>=|<=|>|<)\s*({_NUMBER})\s*$")
@@ -117,13 +121,21 @@ class Rule(Strict):
         default="absolute",
         description="What the value is compared with.",
     )
-    alpha: float | None = Field(default=None, gt=0, lt=1, description="`bh`: the share of false alarms it may have.")
+    alpha: float | None = Field(
+        default=None, gt=0, lt=1,
+        description="`bh`: the share of false alarms it may have. `sequential`: what it may spend of the policy's budget; by "
+        "default an equal part.",
+    )
     min: Minimum = Minimum()
     breach: Breach = Field(description="What a breach means.")
     persist: Persist | None = None
     tiers: list[Tier] = Field(default_factory=list, description="By default every tier.")
-    tasks: list[Literal["binary", "multiclass", "regression"]] = Field(default_factory=list, description="By default every task.")
+    tasks: list[Task] = Field(default_factory=list, description="By default every task.")
     when: Literal["nightly", "gate", "both"] = Field(default="both", description="On which occasion the rule is judged.")
+    hardly_used_below: float | None = Field(
+        default=None, gt=0, lt=1,
+        description="Drift of columns: a breach of a column that decides less than this part of the score is a note, no alarm.",
+    )
     required: bool = Field(default=True, description="Whether a missing or insufficient measurement counts.")
     must_decide: bool = Field(default=False, description="At the gate, insufficient data leave the verdict undecided.")
     clauses: list[str] = Field(default_factory=list, description="Which duties the rule serves.")
@@ -157,15 +169,29 @@ class Rule(Strict):
             raise self._wrong(f"is over {_said(self.over)}, but measurements of '{self.metric}' are over {shape}.", "over")
         if not _exact(self.over):
             raise self._wrong(f"is over {_said(self.over)}; write 'any', or text, whole numbers, true or false.", "over")
-        if self.test in ("bh", "sequential") and self.alpha is None:
-            raise self._wrong(f"has the test '{self.test}', which needs 'alpha', the share of false alarms it may have.", "test")
+        if self.test == "bh" and self.alpha is None:
+            raise self._wrong("has the test 'bh', which needs 'alpha', the share of false alarms it may have.", "test")
         if self.test not in ("bh", "sequential") and self.alpha is not None:
             raise self._wrong(f"has an 'alpha', which the test '{self.test}' does not read. Take it out or choose 'bh'.", "alpha")
         if self.test in ("bh", "sequential") and self.against != "absolute":
             said = f"has the test '{self.test}', whose evidence is of the value itself; it knows no 'against'."
             raise self._wrong(said, "against")
+        self._check_drift()
+        if self.test == "sequential" and self.metric != SEQUENTIAL_METRIC:
+            said = f"has the test 'sequential', which only a bounded loss of matured labels may have: '{SEQUENTIAL_METRIC}'."
+            raise self._wrong(said, "test")
         self._check_limit(known[self.metric])
         return self
+
+    def _check_drift(self) -> None:
+        """Drift never stops by accumulation: all nights are compared with one reference, so they are no separate witnesses."""
+        drift = self.metric.startswith("drift.")
+        if drift and (self.test == "sequential" or (self.breach == "severe" and self.persist is not None)):
+            key = "test" if self.test == "sequential" else "persist"
+            said = "would stop a model because drift went on. Data may change while the model stays right, and all nights share "
+            raise self._wrong(said + "one reference, so many of them are no more proof than one. Let drift warn or fail.", key)
+        if self.hardly_used_below is not None and not (drift and "column" in self.over):
+            raise self._wrong("has 'hardly_used_below', which only drift of columns reads.", "hardly_used_below")
 
     def _check_limit(self, metric: Metric) -> None:
         try:
@@ -213,6 +239,10 @@ class Policy(Strict):
     schema_version: Literal[1] = Field(description="Always 1.")
     policy: Name = Field(description="Its name; also the name of the file.")
     title: str = Field(description="The name that people read.")
+    sequential_alpha: float = Field(
+        default=0.001, gt=0, le=0.05,
+        description="How likely a model within its limits may be stopped in a year by all sequential rules together.",
+    )
     renew_lease_on_breach: bool = Field(default=False, description="Whether a night with a breach still renews the lease.")
     rules: list[Rule] = Field(min_length=1, description="The rules.")
 
@@ -222,6 +252,29 @@ class Policy(Strict):
             if rule.id in [other.id for other in self.rules[:index]]:
                 raise Misplaced(f"the rule id '{rule.id}' stands here a second time. Rename one.", "rules", index, "id")
         return self
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Policy:
+        for tier in get_args(Tier):
+            for task in get_args(Task):
+                rules = self.sequential_rules(tier, task)
+                asked = sum(rule.alpha or 0.0 for rule in rules)
+                over = asked > self.sequential_alpha * (1 + 1e-9)
+                if over or (asked >= self.sequential_alpha and any(rule.alpha is None for rule in rules)):
+                    index = next(i for i, rule in enumerate(self.rules) if rule in rules and rule.alpha is not None)
+                    said = f"the sequential rules for tier {tier} and a {task} model ask for an alpha of {asked:g} in all"
+                    left = "" if over else ", which leaves nothing to those that name none"
+                    budget = f"; 'sequential_alpha', the budget of a model and year, is {self.sequential_alpha:g}"
+                    raise Misplaced(f"{said}{left}{budget}.", "rules", index, "alpha")
+        return self
+
+    def sequential_rules(self, tier: Tier, task: str) -> list[Rule]:
+        """Return the rules that share the budget of false stops of a model, on whatever occasion they are judged."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.test == "sequential" and (rule.applies(tier, task, "nightly") or rule.applies(tier, task, "gate"))
+        ]
 
     @property
     def digest(self) -> str:

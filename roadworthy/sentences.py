@@ -53,6 +53,30 @@ def _digits(unit: str, fine: Callable[[Callable[[float], float]], bool]) -> int:
     return next((more for more in range(10) if fine(shown(more))), 0)
 
 
+def hardly_used(weight: float) -> str:
+    """Say that a column moved which the model hardly reads.
+
+    Examples
+    --------
+    >>> hardly_used(0.004)
+    'Moved, but decides at most 0.4 % of the score.'
+    """
+    more = _digits("share", lambda shown: shown(weight) >= weight)
+    return f"Moved, but decides at most {number(weight, 'share', more)} of the score."
+
+
+def of_block(note: str, since: str, through: str, needed: int) -> str:
+    """Say from which block of days a finding stands, after what was said of it then.
+
+    Examples
+    --------
+    >>> of_block("", "2025-04-03", "2025-04-09", 500)
+    'Decided on the block 2025-04-03 to 2025-04-09; the next decides at 500 rows.'
+    """
+    said = f"Decided on the block {since} to {through}; the next decides at {needed:,} rows."
+    return f"{note} {said}" if note else said
+
+
 def _side(value: float, end: float) -> int:
     return 0 if math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-15) else 1 if value > end else -1
 
@@ -80,13 +104,14 @@ def part(over: Mapping[str, Any], word: Words) -> str:
 
     Examples
     --------
-    >>> part({"group": {"sex": "female"}}, str), part({"column": "age"}, str), part({}, str)
-    ('sex: female', 'age', '')
+    >>> part({"group": {"sex": "female"}}, str), part({"segment": {"origin": "JFK"}}, str), part({"column": "age"}, str)
+    ('sex: female', 'origin: JFK', 'age')
     """
     if not over:
         return ""
-    if "group" in over and isinstance(over["group"], Mapping):
-        return ", ".join(f"{word(str(k))}: {v}" for k, v in over["group"].items())
+    for kind in ("group", "segment"):
+        if kind in over and isinstance(over[kind], Mapping):
+            return ", ".join(f"{word(str(k))}: {v}" for k, v in over[kind].items())
     if "column" in over:
         return word(str(over["column"]))
     if "expectation" in over:

@@ -43,6 +43,13 @@ def r2(night: date, days: int = 14) -> float:
     return float(r2_score(found["bikers"], found["predicted_bikers"]))
 
 
+def loss(night: date, days: int = 14) -> float:
+    """Return the mean error as a share of 350 bikes, each counted in steps of 1/64 and rounded down."""
+    found = rows("bikes", night - timedelta(days=1), days)
+    share = ((found["predicted_bikers"] - found["bikers"]).abs() / 350).clip(upper=1)
+    return float((np.floor(share * 64) / 64).mean())
+
+
 def bias(night: date, days: int = 14) -> float:
     found = rows("bikes", night - timedelta(days=1), days)
     return float((found["predicted_bikers"] - found["bikers"]).mean())
@@ -76,7 +83,7 @@ def answer(night: date, model: str, metric: str, over: str) -> float:
     if metric == "data_quality.expectation":
         return float(expectation(night, model, over))
     if model == "bikes":
-        return {"performance.r2": r2, "performance.bias": bias}[metric](night)
+        return {"performance.r2": r2, "performance.bias": bias, "performance.loss": loss}[metric](night)
     if model == "flights":
         window = flights(night)
         return {

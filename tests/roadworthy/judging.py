@@ -24,7 +24,7 @@ def rule(metric: str, /, **says: Any) -> dict[str, Any]:
     test = says.get("test", _TEST[metric])
     made = {
         "id": metric.replace("_", "-"), "metric": metric, "over": _OVER.get(metric, {}), "limit": _LIMIT[metric], "test": test,
-        "breach": "fail", "because": "A test needs this rule.", **({"alpha": 0.05} if test in ("bh", "sequential") else {}),
+        "breach": "fail", "because": "A test needs this rule.", **({"alpha": 0.05} if test == "bh" else {}),
     }
     return {**made, **says}
 

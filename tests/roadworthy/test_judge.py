@@ -324,11 +324,11 @@ def test_bh_adjusts_as_scipy_does(ps, alpha):
     for i, adjusted in enumerate(expected):
         assert got[f"c{i}"].details["adjusted_p"] == pytest.approx(adjusted, rel=1e-12, abs=1e-15)
         if not math.isclose(adjusted, alpha, rel_tol=1e-9):
-            assert got[f"c{i}"].status == ("fail" if adjusted <= alpha else "pass")
+            assert got[f"c{i}"].status == ("fail" if adjusted <= alpha else "insufficient")
 
 
 @pytest.mark.parametrize(("number", "p", "status"), [
-    (0.5, 0.001, "fail"), (0.05, 0.001, "pass"), (0.5, 0.9, "pass"), (0.05, 0.9, "pass"), (0.1, 0.001, "fail"),
+    (0.5, 0.001, "fail"), (0.05, 0.001, "pass"), (0.5, 0.9, "insufficient"), (0.05, 0.9, "pass"), (0.1, 0.001, "fail"),
 ])
 def test_bh_needs_both_a_rejection_and_an_effect_beyond_the_limit(number, p, status):
     assert only(value(PSI, number, column="a", p_value=p), rule(PSI)).status == status
@@ -336,12 +336,13 @@ def test_bh_needs_both_a_rejection_and_an_effect_beyond_the_limit(number, p, sta
 
 def test_equal_p_values_share_one_decision():
     assert {f.status for f in judged(columns([0.03] * 7), rule(PSI)).findings} == {"fail"}
-    assert {f.status for f in judged(columns([0.06] * 7), rule(PSI)).findings} == {"pass"}
+    assert {f.status for f in judged(columns([0.06] * 7), rule(PSI)).findings} == {"insufficient"}
 
 
 def test_many_looks_cost_what_they_should():
     assert only(columns([0.04])[0], rule(PSI)).status == "fail"
-    assert judged(columns([0.04, *[0.9] * 9]), rule(PSI)).verdict.word == "clear"
+    assert judged(columns([0.04, *[0.9] * 9]), rule(PSI)).verdict.word == "watch"  # beyond the limit, but not told from chance
+    assert judged(columns([0.04, *[0.9] * 9], 0.05), rule(PSI)).verdict.word == "clear"
 
 
 def test_bh_over_no_measurement_at_all_is_an_error():
@@ -358,7 +359,7 @@ def test_parts_that_cannot_be_judged_do_not_change_what_bh_says_of_the_others():
     r = rule(PSI, min={"n": 30})
     alone = {f.over["column"]: f.status for f in judged(columns([0.04, 0.06, 0.5]), r).findings}
     got = {f.over["column"]: f.status for f in judged([*columns([0.04, 0.06, 0.5]), *others], r).findings}
-    assert {c: got[c] for c in alone} == alone == {"c0": "pass", "c1": "pass", "c2": "pass"}
+    assert {c: got[c] for c in alone} == alone == dict.fromkeys(["c0", "c1", "c2"], "insufficient")
     assert (got["small0"], got["wrong0"], got["broken"], got["empty"]) == ("insufficient", "error", "error", "insufficient")
 
 
@@ -385,11 +386,14 @@ def test_sequential_keeps_its_evidence_over_nights_without_a_measurement():
     assert later.findings[0].details["rows"] == 160
 
 
-def test_sequential_passes_within_the_limit_and_starts_again_under_another_limit():
+def test_sequential_passes_within_the_limit_and_under_another_limit_starts_again_with_rows_not_judged_before():
     first = judged([losses(10)], rule(LOSS))
     assert first.findings[0].status == "pass"
     other = judged([losses(10)], rule(LOSS, limit="<= 0.30"), history=first.state)
-    assert other.findings[0].details["rows"] == 560
+    assert (other.findings[0].status, other.findings[0].details["rows"]) == ("insufficient", 0)
+    later = judged([losses(10, days=8)], rule(LOSS, limit="<= 0.30"), history=other.state, day=DAY + timedelta(days=1))
+    assert (later.findings[0].status, later.findings[0].details["rows"]) == ("pass", 80)
+    assert later.findings[0].details["needed"] == pytest.approx(first.findings[0].details["needed"]), "the second of a year"
 
 
 @pytest.mark.parametrize("stats_", [
@@ -398,7 +402,7 @@ def test_sequential_passes_within_the_limit_and_starts_again_under_another_limit
 def test_sequential_without_usable_losses_is_an_error_and_forgets_nothing(stats_):
     state = judged([losses(40, days=2)], rule(LOSS)).state
     got = judged([value(LOSS, 0.5, stats=stats_)], rule(LOSS), history=state, day=DAY + timedelta(days=1))
-    assert got.findings[0].status == "error" and got.state["wealth"] == state["wealth"]
+    assert got.findings[0].status == "error" and got.state["sequential"]["series"] == state["sequential"]["series"]
 
 
 def test_sequential_before_any_label_is_insufficient():
@@ -436,7 +440,7 @@ def test_a_comparison_is_of_the_same_part():
 def test_the_rows_that_would_decide_a_difference_of_ratios_are_counted_on_its_own_scale():
     base, now = value(RATIO, 0.9, 0.9, 0.9, group="f"), value(RATIO, 0.85, 0.70, 1.0, group="f", n=100, stats={"scale": "log"})
     got = only(now, rule(RATIO, against="reference", limit=">= -0.10"), baselines={"reference": [base]})
-    assert got.details == {"rows_that_would_decide": 900}  # half-width 0.15, gap 0.05: (0.15 / 0.05)^2 * 100
+    assert got.details["rows_that_would_decide"] == 900  # half-width 0.15, gap 0.05: (0.15 / 0.05)^2 * 100
 
 
 # ------------------------------------------------------------------------------------------------ waivers

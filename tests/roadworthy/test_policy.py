@@ -89,7 +89,6 @@ def mistakes(tmp_path, *rules, name="limited", **top):
     (rule(PSI, over={"column": 1.5}), "write 'any', or text", "over:"),
     (rule(RATIO, over={"group": {"sex": None}}), "write 'any', or text", "over:"),
     (rule(PSI, alpha=None), "has the test 'bh', which needs 'alpha'", "test:"),
-    (rule(LOSS, alpha=None), "has the test 'sequential', which needs 'alpha'", "test:"),
     (rule(ACCURACY, alpha=0.05), "has an 'alpha', which the test 'interval' does not read.", "alpha:"),
     (rule(ROWS, alpha=0.05), "has an 'alpha', which the test 'exact' does not read.", "alpha:"),
     (rule(PSI, against="reference"), "knows no 'against'", "against:"),
