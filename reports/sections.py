@@ -295,7 +295,8 @@ def _drill_down(measured: Sequence[Measurement]) -> str:
         return ""
     if found.status == "error":
         return found.reason
-    return f"A drill-down lies in the restricted store: {found.details['report']}" if found.details.get("report") else ""
+    page = str((found.details.get("page") or {}).get("path", ""))
+    return f"A drill-down lies in the restricted store: {page}" if page else ""
 
 
 def series(source: Source, metric: str) -> Series | None:

@@ -180,7 +180,7 @@ def test_missing_fields_are_counted_and_named(make_bundle):
 def test_what_was_not_inspected_is_said(make_bundle):
     bundle = make_bundle(CLEAR)
     said = words(cards.build(bundle, snapshot_of(bundle)))
-    for subject in ("Privacy", "Cost and latency", "What drives the score"):
+    for subject in ("Privacy", "Cost and latency"):
         assert f"{subject} Not inspected by this version." in said
 
 
@@ -351,6 +351,68 @@ def test_any_length_of_history_is_drawn(make_bundle, nights):
     made = cards.build(bundle, snapshot_of(bundle, history=[[d, "clear", ""] for d in days]))
     page = Page(cards.html(made))
     assert not page.problems and made.drift.score.sentence in page.words
+
+
+def test_the_trend_of_errors_is_that_of_the_whole_model_and_not_of_a_segment(make_bundle):
+    day, before = "2026-04-09", "2026-04-08"
+    history = {"points": {
+        'performance.day_error_rate|{}': [[before, 0.19, 0.1, 0.3]],
+        'performance.day_error_rate|{"segment":{"origin":"JFK"}}': [[before, 0.9, 0.8, 1.0]],
+    }}
+    bundle = make_bundle(history=history)
+    made = cards.build(bundle, snapshot_of(bundle))
+    assert [(p.day, p.value) for p in made.trend.points] == [(before, 0.19), (day, 0.21)]
+    page = Page(cards.html(made))
+    assert not page.problems and " ".join(made.trend.sentence.split()) in page.words
+
+
+def closer_look() -> list[Measurement]:
+    share = {"confidence": 0.95, "n": 900}
+    return [
+        *CLEAR,
+        Measurement("performance.accuracy", {"segment": {"origin": "JFK"}}, 0.6, 0.5, 0.7, **share),
+        Measurement("estimate.accuracy", {}, 0.81, 0.78, 0.84, **share, details={"estimate": True}),
+        Measurement("estimate.accuracy", {"group": {"sex": "x"}}, 0.5, 0.1, 0.9, 0.95, n=7),
+        Measurement("estimate.miss", {"metric": "accuracy"}, -0.013, -0.03, 0.004, **share),
+        Measurement("explainability.importance", {"column": "income"}, 0.61, 0.55, 0.66, **share),
+        Measurement("explainability.importance", {"column": "age"}, 0.07, 0.05, 0.1, **share),
+        Measurement("explainability.fidelity", {}, 0.93, 0.9, 0.95, **share),
+        Measurement("drift.score_move", {"column": "income"}, 0.8, 0.7, 0.9, **share,
+                    details={"sentence": "The score moved up by 3.1 points; income carries most of it."}),
+        Measurement("drift.segment_move", {"segment": {"origin": "JFK"}}, 0.4, 0.3, 0.5, **share),
+        Measurement("drift.drill_down", {}, 1, n=5000, details={"page": {"path": "model=loan/drill-down/ab.html"}}),
+    ]
+
+
+def test_a_closer_look_is_told_in_words_and_numbers(make_bundle):
+    bundle = make_bundle(closer_look())
+    made = cards.build(bundle, snapshot_of(bundle))
+    page = Page(cards.html(made))
+    assert not page.problems
+    for said in (
+        "The score moved up by 3.1 points; income carries most of it.", "Before outcomes are known",
+        "nothing passes by an estimate alone",
+        "explains 93 % of their ups and downs", "model=loan/drill-down/ab.html", "origin: JFK",
+    ):
+        assert said in page.words, said
+    assert [line.title for line in made.drivers.columns] == ["income", "age"]
+    assert [line.part for line in made.performance_parts] == ["origin: JFK"]
+    assert not any(line.part for line in made.performance), "the whole stands apart from its parts"
+    assert "restricted" in page.words and "ab.html" not in "".join(page.links), "no page leads to rows"
+
+
+def test_an_estimate_about_fewer_than_ten_people_is_withheld(make_bundle):
+    bundle = make_bundle(closer_look())
+    made = cards.build(bundle, snapshot_of(bundle))
+    [few] = [line for line in made.estimates if line.part == "sex: x"]
+    assert few.figure.hidden and few.figure.value is None and few.figure.n is None
+
+
+def test_a_stand_in_that_does_not_agree_with_the_model_explains_nothing(make_bundle):
+    why = "The stand-in explains 20 % of the score; below 50 % it says nothing about the model."
+    bundle = make_bundle([*CLEAR, not_measured("explainability.importance", "insufficient", why, over={"column": "age"})])
+    made = cards.build(bundle, snapshot_of(bundle))
+    assert made.drivers.columns == [] and why in words(made)
 
 
 def test_a_wide_model_keeps_the_page_small(make_bundle):
