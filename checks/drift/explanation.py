@@ -14,9 +14,10 @@ Examples
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ MOST_COLUMNS = 12
 MOST_SEGMENTS = 20
 LOOK_BACK_DAYS = 60
 ROWS_OF_A_DAY = 200
-"""Days are pooled with those before until they hold so many rows, because a smaller day tells nothing of its own."""
+"""Days are pooled with their neighbours until they hold so many rows, because a smaller day tells nothing of its own."""
 _SMALL_CELL = 5
 _FEW_PAIRS = 500
 _OTHER = "(other)"
@@ -216,7 +217,7 @@ def _exchanged(
     return {names[place]: one for place, one in zip(chosen, carried, strict=False)}, rest, len(others), len(before)
 
 
-def _chosen(predict: Any, before: Numbers, after: Numbers, alarmed: list[int]) -> list[int]:
+def _chosen(predict: Callable[[Numbers], Numbers], before: Numbers, after: Numbers, alarmed: list[int]) -> list[int]:
     """Return the places of the columns to tell apart: the alarmed ones first, then those that move the prediction most alone."""
     width = before.shape[1]
     if width <= MOST_COLUMNS:
@@ -269,13 +270,13 @@ def _since(subject: Subject, columns: Sequence[str]) -> dict[str, dict[str, Any]
         if name not in plan.columns or not all(name in side.columns and side.columns[name].cells for side in (there, here)):
             continue
         ordered = plan.columns[name].ordered
-        tonight = _apart(there, here, name, ordered)
+        tonight = _apart(there, here, name=name, ordered=ordered)
         if tonight > 0:
-            found[name] = _run(days, lambda day, n=name, o=ordered: _apart(there, day, n, o), tonight / 2)
+            found[name] = _run(days, partial(_apart, there, name=name, ordered=ordered), tonight / 2)
     return {name: run for name, run in found.items() if run}
 
 
-def _apart(there: Profile, here: Profile, name: str, ordered: bool) -> float:
+def _apart(there: Profile, here: Profile, *, name: str, ordered: bool) -> float:
     """Return the debiased PSI of a column, 0 where there are too few values to tell."""
     if name not in here.columns:
         return 0.0
@@ -285,17 +286,19 @@ def _apart(there: Profile, here: Profile, name: str, ordered: bool) -> float:
     return shift(np.array(cells[0]), np.array(cells[1]), ordered=ordered).effect
 
 
-def _run(days: Mapping[date, Profile], apart: Any, half: float) -> dict[str, Any]:
+def _run(days: Mapping[date, Profile], apart: Callable[[Profile], float], half: float) -> dict[str, Any]:
+    """Walk back from the newest day as long as days stand apart; a small day is pooled with the next, or else the last, ones."""
     present = [day for day in sorted(days) if days[day].rows]
     since = None
-    for last in range(len(present) - 1, -1, -1):
-        pooled, first = days[present[last]], last
-        while pooled.rows < ROWS_OF_A_DAY and first > 0:
-            first -= 1
-            pooled = merge(days[present[first]], pooled)
+    for place in range(len(present) - 1, -1, -1):
+        pooled = days[present[place]]
+        for other in [*range(place + 1, len(present)), *range(place - 1, -1, -1)]:
+            if pooled.rows >= ROWS_OF_A_DAY:
+                break
+            pooled = merge(pooled, days[present[other]])
         if apart(pooled) <= half:
             break
-        since = last
+        since = place
     if since is None:
         return {}
     return {"since": present[since].isoformat(), "since_before": since == 0}
