@@ -86,9 +86,7 @@ def run(arguments: list[str]) -> int:
         return EXIT_USAGE
 
 
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
+def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -106,7 +104,7 @@ def nightly(
     as_json: JsonOption = False,
 ) -> int:
     """Inspect every live model version on the day's batch: the main job."""
-    here, chosen = Workspace.find(workspace), _day(day)
+    here, chosen = Workspace.find(workspace), None if day is None else _day(day)
     night = _night(here, chosen, model, quiet=as_json)
     if as_json:
         out.print_json(json.dumps(printing.night_as_dict(night)))
@@ -133,6 +131,36 @@ def _night(here: Workspace, day: date | None, model: str | None, quiet: bool) ->
 
 
 @app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day to record (2026-01-01).")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="The last; it must be over.")],
+    workspace: WorkspaceOption = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only this model, or model@version.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Record past days in one grouped pass; run again, it goes on where it was. Acts on nothing."""
+    from flows.orchestration import prepare
+    from roadworthy.calendar import check_day
+
+    here, start, end = Workspace.find(workspace), _day(first), _day(last)
+    for day in (start, end):
+        check_day(day, here.settings, datetime.now(UTC))  # a wrong day is said before anything is started
+    if start > end:
+        raise UsageError(f"--from {start} is after --to {end}.", "Write them the other way round.")
+    prepare(here.made / "prefect")
+    with printing.bars(err, quiet=as_json) as say:
+        say("Starting Prefect (up to 20 s when no server is running)")
+        from flows import backfill as flow
+
+        done = flow.main(here, start, end, model)
+    if as_json:
+        out.print_json(json.dumps(printing.backfill_as_dict(done)))
+    else:
+        printing.backfill(out, done)
+    return int(done.exit_code)
+
+
+@app.command()
 def gate(
     model: str,
     version: str,
@@ -153,7 +181,7 @@ def gate(
         from flows import gate as flow
 
         say("Starting Prefect (up to 20 s when no server is running)")
-        passed = flow.main(here, model, version, _day(day))
+        passed = flow.main(here, model, version, None if day is None else _day(day))
     if as_json:
         out.print_json(json.dumps(printing.gate_as_dict(passed)))
     else:

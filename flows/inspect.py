@@ -21,6 +21,7 @@ from checks.subject import SEED, Subject, Table, open_subject
 from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from roadworthy import __version__
+from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
 from roadworthy.canonical import digest_bytes, digest_file, digest_of
 from roadworthy.errors import StorageError, TamperedError
@@ -32,9 +33,11 @@ from roadworthy.measurement import Measurement
 from roadworthy.passport import Passport
 from roadworthy.policy import Policy, When
 from roadworthy.switch import Switch
+from roadworthy.trend import joined
 from roadworthy.waivers import load_waivers
 from roadworthy.workspace import Workspace
 
+_ALL = 2**31  # entries of the ledger: no limit
 TOOLS = ("duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "numpy", "pandas", "pyarrow")
 
 
@@ -93,9 +96,9 @@ def inspect(
     passport = workspace.passport(identity)
     policy = workspace.policy(passport.policy_name)
     waivers = load_waivers(workspace, passport, day)
-    before = _predecessor(ledger, passport, day)
+    before, filled = (_predecessor(ledger, passport, day, kind) for kind in ("nightly", "backfill"))
     store = EvidenceStore(workspace.evidence)
-    history = _history(workspace, before)
+    history = joined(_history(workspace, before), _history(workspace, filled))
     since = date.fromisoformat(history["pool"]["since"]) if "pool" in history else None
     kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
     with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as opened:
@@ -110,6 +113,7 @@ def inspect(
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "waivers": [w.as_dict() for w in waivers],
             "predecessor": before.body["evidence"] if before else None,
+            "backfill": filled.body["evidence"] if filled else None,
             "day": day.isoformat(),
             "when": when,
             "code": code_digest(),
@@ -122,7 +126,7 @@ def inspect(
         found = store.find(passport.model, passport.version, day, run_id)
         if found is not None:
             bundle = read_bundle(found)
-            _enter(ledger, bundle, actor, now)
+            enter(ledger, bundle, actor, now)
             return Inspected(identity, bundle, reused=True)
         started = datetime.now(UTC)
         rules = policy.rules_for(passport.risk_tier, passport.task.kind, when)
@@ -141,13 +145,14 @@ def inspect(
             baselines(subject, rules, families),
             passport.glossary,
             importance_of(measurements),
+            _resets(ledger, passport, policy, day),
         )
         judged = judge(measurements, policy, context)
         if columns := alarmed(judged.findings):
             more, taken = investigate(subject, columns, workspace.restricted)
             measurements, seconds = [*measurements, *more], seconds | taken
             judged = judge(measurements, policy, context)
-        run = _run(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
+        run = run_of(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
         if cluster is not None and cluster.problem:
             run["problems"]["cluster"] = cluster.problem
     inputs = {
@@ -155,8 +160,9 @@ def inspect(
         "context": context.as_dict(),
         "waivers": [w.as_dict() for w in waivers],
         "predecessor": sealed["predecessor"],
+        "backfill": sealed["backfill"],
         "as_of": run["as_of"],
-        "people": _people(workspace, passport),
+        "people": people_of(workspace, passport),
     }
     files = bundle_files(
         run=run,
@@ -167,15 +173,8 @@ def inspect(
         state=judged.state,
         judge_version=JUDGE_VERSION,
     )
-    try:
-        path = store.write(passport.model, passport.version, day, run_id, files).path
-    except StorageError:
-        first = store.find(passport.model, passport.version, day, run_id)
-        if first is None:
-            raise
-        path = first  # another process ran the same night at the same time and was first; its evidence stands
-    bundle = read_bundle(path)
-    _enter(ledger, bundle, actor, now)
+    bundle = written(store, passport, day, run_id, files)
+    enter(ledger, bundle, actor, now)
     return Inspected(identity, bundle, reused=bundle.run["started_at"] != run["started_at"])
 
 
@@ -197,8 +196,20 @@ def importance_of(measurements: list[Measurement]) -> dict[str, float]:
     }
 
 
-def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
-    """Name the bundle in the ledger, once."""
+def written(store: EvidenceStore, passport: Passport, day: date, run_id: str, files: Mapping[str, bytes]) -> Bundle:
+    """Write the files of a run and return its evidence; where another process was first with the same run, that one's."""
+    try:
+        path = store.write(passport.model, passport.version, day, run_id, files).path
+    except StorageError:
+        first = store.find(passport.model, passport.version, day, run_id)
+        if first is None:
+            raise
+        path = first
+    return read_bundle(path)
+
+
+def enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> Entry:
+    """Name the bundle in the ledger, once, and return the entry."""
     run = bundle.run
     earlier = ledger.latest("run", model=run["model"], version=run["version"], day=run["day"], when=run["when"])
     supersedes = earlier.body["evidence"] if earlier and earlier.body["evidence"] != bundle.address else None
@@ -225,11 +236,19 @@ def _enter(ledger: Ledger, bundle: Bundle, actor: str, now: datetime) -> None:
             f"The evidence of {run['run_id']} on disk is not what the ledger recorded ({entry.body['evidence'][:12]}...).",
             "Run 'roadworthy verify'.",
         )
+    return entry
 
 
-def _predecessor(ledger: Ledger, passport: Passport, day: date) -> Entry | None:
-    """Return the newest nightly run of an earlier day; a later day never feeds an earlier one."""
-    return ledger.latest("run", model=passport.model, version=passport.version, when="nightly", before_day=day.isoformat())
+def _predecessor(ledger: Ledger, passport: Passport, day: date, when: str) -> Entry | None:
+    """Return the newest nightly or backfilled run of an earlier day; a later day never feeds an earlier one."""
+    return ledger.latest("run", model=passport.model, version=passport.version, when=when, before_day=day.isoformat())
+
+
+def _resets(ledger: Ledger, passport: Passport, policy: Policy, day: date) -> int:
+    """Return how many periods of this model, of whatever version, were judged in the year before; see `roadworthy.budget`."""
+    nights = ledger.newest("run", _ALL, model=passport.model, before_day=day.isoformat(), when="nightly")
+    runs = ((e.body["day"], e.body["version"], e.body["policy"]) for e in nights)
+    return periods_before(runs, passport.version, policy.digest, day)
 
 
 def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
@@ -244,7 +263,7 @@ def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
     return read_bundle(path, expect=body["evidence"]).state
 
 
-def _run(
+def run_of(
     workspace: Workspace,
     passport: Passport,
     policy: Policy,
@@ -257,6 +276,7 @@ def _run(
     started: datetime,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
+    """Return ``run.json``: who, what, when, on what."""
     tables = (subject.reference, subject.batch, subject.labelled, subject.decided)
     return {
         "schema_version": 1,
@@ -305,7 +325,8 @@ def _days(table: Table) -> dict[str, Any]:
     }
 
 
-def _people(workspace: Workspace, passport: Passport) -> dict[str, dict[str, str]]:
+def people_of(workspace: Workspace, passport: Passport) -> dict[str, dict[str, str]]:
+    """Return who the passport names, as they are known on the day of the run."""
     people = workspace.people()
     found = {}
     for role in ("owner", "guardian", "operator"):

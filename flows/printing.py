@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +38,9 @@ MEANS = {
 }
 
 
+_SHOWN_DAYS = 10
+
+
 class _Lines(logging.Handler):
     """Shows what the flows log as progress: a line for each finished step, a spinner for the one that runs."""
 
@@ -60,6 +64,42 @@ def progress(console: Console, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status("Starting") as status:
         handler = _Lines(console, status if console.is_terminal else None)
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        try:
+            yield log.info
+        finally:
+            log.removeHandler(handler)
+
+
+class _Bars(logging.Handler):
+    """Shows a bar for each model whose days are logged as done; what else is logged stands above as a line."""
+
+    def __init__(self, shown: Progress) -> None:
+        super().__init__()
+        self.shown, self.bars = shown, dict[str, TaskID]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name, total = getattr(record, "of", ("", 0))
+        if not name:
+            self.shown.console.print(Text(record.getMessage(), style="dim"))
+            return
+        if name not in self.bars:
+            self.bars[name] = self.shown.add_task(escape(name), total=total)
+        self.shown.advance(self.bars[name])
+
+
+@contextmanager
+def bars(console: Console, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show on standard error how many days of each model are done; `quiet` shows nothing."""
+    if quiet:
+        yield lambda _text: None
+        return
+    log = logging.getLogger("roadworthy.progress")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as shown:
+        handler = _Bars(shown)
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -118,6 +158,48 @@ def night_as_dict(found: Any) -> dict[str, Any]:
                 "findings": [f.as_dict() for f in i.inspected.bundle.findings] if i.inspected else [],
             }
             for i in found.inspections
+        ],
+    }
+
+
+def backfill(console: Console, found: Any) -> None:
+    """Print what was recorded of days past: a row a model, and what could not be decided."""
+    table = Table(title=f"{found.first} to {found.last}", title_justify="left", title_style="bold", expand=True)
+    table.add_column("Model", no_wrap=True)
+    for name in ("Recorded", "There before", "Has a night"):
+        table.add_column(name, justify="right")
+    table.add_column("Verdicts", ratio=1)
+    for identity in dict.fromkeys(day.identity for day in found.days):
+        days = [day for day in found.days if day.identity == identity]
+        words = [day.word for day in days if day.how != "night"]
+        told = ", ".join(f"{words.count(word)} {word}" for word in STYLE if word in words)
+        counts = (str(sum(day.how == how for day in days)) for how in ("recorded", "there", "night"))
+        table.add_row(Text(identity), *counts, Text(told or "none"))
+    if table.row_count:
+        console.print(table)
+    for identity, sentence in found.problems.items():
+        say(console, f"{identity} could not be recorded: {sentence}")
+    undecided = [day for day in found.days if day.word == "undecided" and day.how != "night"]
+    for day in undecided[:_SHOWN_DAYS]:
+        say(console, f"{day.identity} {day.day} could not be decided: {day.reason}")
+    if len(undecided) > _SHOWN_DAYS:
+        say(console, f"So could not {len(undecided) - _SHOWN_DAYS} more days; --json names them.")
+    say(console, "Recorded only: switch, lease, alerts and sequential tests were left alone. The next night shows the trend.")
+
+
+def backfill_as_dict(found: Any) -> dict[str, Any]:
+    """Return what was recorded of days past as JSON values."""
+    return {
+        "first": found.first.isoformat(),
+        "last": found.last.isoformat(),
+        "exit_code": found.exit_code,
+        "problems": found.problems,
+        "days": [
+            {
+                "model": d.identity, "day": d.day.isoformat(), "how": d.how, "verdict": d.word, "reason": d.reason,
+                "evidence": d.evidence,
+            }
+            for d in found.days
         ],
     }
 
