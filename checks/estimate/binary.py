@@ -14,6 +14,7 @@ from checks.estimate.confidence import METRICS, Counts, Estimate, Known, estimat
 from checks.estimate.sheet import ALL, LEAST_ROWS, MAX_GROUPS, WHOLE, Refusal, Sheet, check, few, free_names, not_there, plain
 from checks.performance.columns import columns_of
 from checks.subject import Subject, Table
+from roadworthy.measurement import Status
 from roadworthy.passport import Protected
 from roadworthy.sql import quote
 
@@ -74,9 +75,7 @@ def _put(
     details: Mapping[str, Any],
 ) -> None:
     if made.value is None or made.interval is None:
-        gone = [c for c in (decision_column(sheet.subject.passport),) if not table.has(c)]
-        status, reason = not_there(sheet.subject.passport, table, gone[0]) if gone else ("insufficient", made.reason)
-        sheet.refuse([metric], over, status, reason, table, n=made.n, details=details)
+        sheet.refuse([metric], over, *_reason(sheet.subject, metric, made, table), table, n=made.n, details=details)
         return
     expected = {name: round(rows, 2) for name, rows in cells.items()}
     stats = {
@@ -87,6 +86,13 @@ def _put(
         metric, over, made.value, made.interval, n=made.n, stats=stats, how=HOW, table=table,
         details={"calibration": told(known.curve), **details},
     )
+
+
+def _reason(subject: Subject, metric: str, made: Estimate, table: Table) -> tuple[Status, str]:
+    decision = decision_column(subject.passport)
+    if metric != "roc_auc" and not table.has(decision):
+        return not_there(subject.passport, table, decision)
+    return "insufficient", made.reason
 
 
 def _missed(subject: Subject, sheet: Sheet, known: Known | str) -> None:
@@ -107,7 +113,7 @@ def _missed(subject: Subject, sheet: Sheet, known: Known | str) -> None:
     true = truths(counts)
     for name, made in found.items():
         if made.value is None or made.interval is None:
-            sheet.refuse(["miss"], {"metric": name}, "insufficient", made.reason, table, n=made.n)
+            sheet.refuse(["miss"], {"metric": name}, *_reason(subject, name, made, table), table, n=made.n)
         else:
             estimated = made.value, made.interval, made.n
             sheet.miss(name, estimated, true.get(name), f"{HOW}, minus labels", _excluded(table, n, counts))

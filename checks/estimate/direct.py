@@ -109,6 +109,7 @@ def regression(subject: Subject, sheet: Sheet) -> None:
         sheet.refuse(METRICS, WHOLE, no.status, no.reason, subject.batch)
         _refuse_miss(sheet, no)
         return
+    import sklearn.ensemble  # noqa: F401  # a limit holds for the libraries that are loaded when it is set
     from threadpoolctl import threadpool_limits
 
     # Sums of gradients depend on the number of threads, and threads that wait for each other are slower than one.
@@ -156,7 +157,8 @@ def _of_batch(sheet: Sheet, rows: Rows, experts: Mapping[str, Expert], told: Map
 
 def _missed(sheet: Sheet, rows: Rows, experts: Mapping[str, Expert], told: Mapping[str, Any]) -> None:
     n = len(rows.error)
-    true = {"mae": float(np.abs(rows.error).mean()), "rmse": math.sqrt(float((rows.error**2).mean()))}
+    with np.errstate(over="ignore"):
+        true = {"mae": float(np.abs(rows.error).mean()), "rmse": math.sqrt(float((rows.error**2).mean()))}
     for name, expert in experts.items():
         value, interval = estimate(name, expert.expected(rows.inputs), expert, rows.unit, n)
         sheet.miss(name, (value, interval, n), true[name], f"{HOW}, minus labels", {"sampled": n, "of": rows.total, **told})
@@ -183,7 +185,9 @@ def _enough(subject: Subject, reference: Rows) -> None:
     n, independence = len(reference.error), subject.passport.independence
     if n < LEAST_LABELLED:
         raise Refusal("insufficient", few(n, "a label and a prediction", LEAST_LABELLED, " of the reference"))
-    if not math.isfinite(float((np.abs(reference.error) ** 4).sum())):
+    with np.errstate(over="ignore"):
+        fits = math.isfinite(float((reference.error**4).sum()))  # the spread of squared errors is needed
+    if not fits:
         raise Refusal("error", "The numbers are too large to compute with.")
     if independence.unit != "row" and len(np.unique(reference.unit)) < FOLDS:
         raise Refusal("insufficient", f"The rows of the reference are of fewer than the {FOLDS} {independence.unit}s needed.")
