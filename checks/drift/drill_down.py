@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 METRICS = ("drift.drill_down",)
 ROWS = 5_000
-MOST_COLUMNS = 20
+MOST_COLUMNS = 12
 MOST_CATEGORIES = 50
 LEAST_VALUES = 20
 """Values of a column in either sample below which there is nothing to look at."""
@@ -58,7 +58,7 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
     ----------
     subject : checks.subject.Subject
     columns : sequence of str
-        Those that are alarmed; at most 20 of them are looked at, the first ones.
+        Those that are alarmed; at most 12 of them are looked at, the first ones.
     restricted : pathlib.Path
         Folder of what holds rows. The files lie in ``model=.../version=.../date=.../drill-down/`` under it, named by the
         SHA-256 of their bytes; folders are made with mode 0700, files with 0600.
