@@ -24,6 +24,7 @@ from checks.performance import classes, classification, regression
 from checks.performance.columns import Columns, columns_of
 from checks.performance.days import by_day, count_days, newest
 from checks.performance.losses import losses
+from checks.performance.segments import segments
 from checks.performance.sheet import FAMILY, Sheet
 from checks.subject import Subject, days_table
 from roadworthy.catalogue import catalogue
@@ -37,7 +38,7 @@ _BINARY = ("precision", "recall", "specificity", "f1")
 _SCORE = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error")
 _CLASSES = (*classes.MACRO, *classes.OF_CLASS)
 _DECISION = ("accuracy", "error_rate", "day_error_rate")
-_NUMBER = ("mae", "rmse", "r2", "bias", "day_mae")
+_NUMBER = (*regression.METRICS, "day_mae")
 
 
 def measure(subject: Subject) -> list[Measurement]:
@@ -80,6 +81,7 @@ def measure(subject: Subject) -> list[Measurement]:
             parts += classes.multiclass(subject, columns, sheet)
         else:
             (classification.binary if passport.task.kind == "binary" else regression.regression)(subject, columns, sheet)
+        parts += segments(subject, columns, sheet)
         counted = count_days(subject, days_table(subject, table.days)) if table.days else []
         newest(subject, counted, sheet)
         if "loss" not in sheet.found:
@@ -115,6 +117,8 @@ def _does_not_apply(task: Task, sheet: Sheet) -> None:
     if task.kind == "binary" and task.score is None:
         for short in _SCORE:
             sheet.refuse(short, "not_applicable", "The passport declares no score.")
+    if task.kind == "regression" and task.quantile is None:
+        sheet.refuse("quantile_loss", "not_applicable", "The passport declares no quantile that is predicted.")
 
 
 def _missing_columns(subject: Subject, columns: Columns, sheet: Sheet) -> None:

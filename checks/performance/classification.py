@@ -13,7 +13,7 @@ from checks.subject import Subject
 
 # scikit-learn clips probabilities in the same way, so that one certain mistake does not make the mean infinite.
 _EPS = 2.220446049250313e-16
-_BRIER = "power(s - y, 2)"
+BRIER = "power(s - y, 2)"
 _LOG_LOSS = f"-ln(least(greatest(case when y = 1 then s else 1 - s end, {_EPS}), 1 - {_EPS}))"
 
 # Each share as what is counted, and of what; each mean as what is summed, and over what.
@@ -24,7 +24,7 @@ _PARTS = {
     "specificity": ("y = 0 and d = 0", "y = 0 and d is not null"),
     "f1": ("y = 1 and d = 1", "(y = 1 and d is not null) or (d = 1 and y is not null)"),
 }
-_MEANS = {"brier": _BRIER, "log_loss": _LOG_LOSS}
+_MEANS = {"brier": BRIER, "log_loss": _LOG_LOSS}
 _SCORED = "y is not null and s is not null"
 
 _NOTHING = {
@@ -47,7 +47,7 @@ def binary(subject: Subject, columns: Columns, sheet: Sheet) -> None:
         count(*) filter (y = 1 and d = 0) as fn, count(*) filter (y = 0 and d = 0) as tn,
         count(*) filter (y = 1 and s is not null) as positives, count(*) filter (y = 0 and s is not null) as negatives,
         approx_count_distinct(s) as different,
-        fsum({_BRIER}) as brier, fsum(power({_BRIER}, 2)) as brier_squares,
+        fsum({BRIER}) as brier, fsum(power({BRIER}, 2)) as brier_squares,
         fsum({_LOG_LOSS}) as log_loss, fsum(power({_LOG_LOSS}, 2)) as log_loss_squares from {source}"""
     )
     n = count["n"]

@@ -23,7 +23,7 @@ from tests.support import DAY, make_subject, passport_of, write_parquet
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 PUBLISHED = json.loads((REFERENCE / "nannyml_published.json").read_text(encoding="utf-8"))
 FAMILY = [metric for metric in catalogue() if metric.startswith("performance.")]
-NUMBERS = ("mae", "rmse", "r2", "bias", "day_mae")
+NUMBERS = ("mae", "rmse", "r2", "bias", "quantile_loss", "day_mae")
 REGRESSION = {"kind": "regression", "label": "label", "prediction": "prediction"}
 
 
@@ -111,6 +111,24 @@ def test_small_tables_of_numbers_agree_with_scikit_learn(tmp_path, rows):
             assert found["r2"].value == pytest.approx(truth, rel=1e-6, abs=1e-9)
     elif y.nunique() == 1:
         assert found["r2"].status == "insufficient"
+
+
+@pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
+def test_the_loss_of_a_quantile_is_that_of_scikit_learn(tmp_path, quantile):
+    from sklearn.metrics import mean_pinball_loss
+
+    random = np.random.default_rng(2)
+    y, d = random.normal(0, 3, 200), random.normal(0, 3, 200)
+    task = {**REGRESSION, "quantile": quantile}
+    m = measured(tmp_path, passport_of(task=task), {"label": y, "prediction": d})["quantile_loss"]
+    assert m.value == pytest.approx(mean_pinball_loss(y, d, alpha=quantile))
+    losses = np.maximum(quantile * (y - d), (quantile - 1) * (y - d))
+    assert (m.low, m.high) == pytest.approx(intervals.mean(200, losses.sum(), (losses**2).sum())[:2])
+
+
+def test_without_a_declared_quantile_there_is_no_loss_of_it(tmp_path):
+    found = measured(tmp_path, passport_of(task=REGRESSION), {"label": [1.0, 2.0, 3.0], "prediction": [1.0, 2.0, 4.0]})
+    assert found["quantile_loss"].status == "not_applicable" and found["mae"].status == "measured"
 
 
 def test_a_far_mean_costs_no_digits(tmp_path):
