@@ -31,10 +31,12 @@ from reports.parts import (
     Drift,
     Drivers,
     Duty,
+    Estimate,
     Evidence,
     Kind,
     Line,
     Live,
+    Matrix,
     Night,
     NotInspected,
     Part,
@@ -102,8 +104,8 @@ class Card(Part):
     facts: dict[str, str]
     performance: list[Line]
     trend: Series | None = Field(default=None, description="The last nights of the model's errors.")
-    performance_parts: list[Line] = Field(default_factory=list, description="By class and by segment.")
-    estimates: list[Line] = Field(default_factory=list, description="Performance before labels come.")
+    performance_parts: list[Matrix] = Field(default_factory=list, description="By class and by segment.")
+    estimates: list[Estimate] = Field(default_factory=list, description="Performance before labels come.")
     fairness: list[Attribute]
     drivers: Drivers | None = None
     why_fairness: str

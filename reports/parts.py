@@ -186,6 +186,30 @@ class Line(Part):
     note: str = ""
 
 
+class Estimate(Part):
+    """A number estimated before labels come, beside how far the estimate was off where labels are known."""
+
+    line: Line
+    miss: Figure | None
+
+
+class MatrixRow(Part):
+    """One part of the data in a `Matrix`."""
+
+    name: str
+    figures: list[Figure | None]
+    status: str | None
+
+
+class Matrix(Part):
+    """Several metrics of the parts of one kind, such as the values of a segment."""
+
+    title: str
+    metrics: list[str]
+    rows: list[MatrixRow]
+    more: int = Field(description="Parts that are not shown.")
+
+
 class Group(Part):
     """One group of a protected attribute."""
 

@@ -12,7 +12,22 @@ from typing import Any
 from reports import charts
 from reports.numbers import figure as written
 from reports.numbers import limit_text, plural
-from reports.parts import Attribute, Check, Drift, Drivers, Evidence, Figure, Group, Line, Point, Quality, Series
+from reports.parts import (
+    Attribute,
+    Check,
+    Drift,
+    Drivers,
+    Estimate,
+    Evidence,
+    Figure,
+    Group,
+    Line,
+    Matrix,
+    MatrixRow,
+    Point,
+    Quality,
+    Series,
+)
 from reports.source import FAMILIES, Source, applies, attribute_name, ends, limit_words, rank, worst
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
@@ -24,7 +39,8 @@ from roadworthy.sentences import part as part_words
 SHOWN_PER_RULE = 12
 SHOWN_COLUMNS = 8
 SHOWN_EXPECTATIONS = 40
-SHOWN_PARTS = 24
+SHOWN_PARTS = 12
+SHOWN_METRICS = 5
 
 _TOOLS = {
     "data_quality": ("great-expectations", "duckdb"),
@@ -35,6 +51,13 @@ _TOOLS = {
     "explainability": ("duckdb", "scikit-learn"),
 }
 _PLACES = ("severe", "error", "fail", "warn", "insufficient", "waived", "open", "pass", "beside")
+_BY_PART = tuple(
+    f"performance.{name}"
+    for name in (
+        "error_rate", "recall", "precision", "roc_auc", "brier", "f1", "mae", "rmse", "r2", "bias", "class_recall",
+        "class_precision", "class_f1",
+    )
+)
 _ERRORS = ("performance.day_error_rate", "performance.day_mae", "performance.error_rate", "performance.mae")
 _OVER_REST = (
     "drift.psi", "drift.jensen_shannon", "drift.ks", "drift.total_variation", "drift.cramers_v", "drift.wasserstein",
@@ -128,17 +151,43 @@ def trend(source: Source) -> Series | None:
     return next((one for one in told if one is not None and len(one.points) > 1), None)
 
 
-def parts_of_performance(source: Source) -> list[Line]:
-    """Return the performance by class and by segment, what is judged bad first; the rest is in the evidence."""
-    lines = [source.line(m) for m in _ordered(source, "performance") if m.over]
-    lines.sort(key=lambda line: -rank(line.status) if line.status in ("fail", "severe", "warn") else 0)
-    return lines[:SHOWN_PARTS]
+def parts_of_performance(source: Source) -> list[Matrix]:
+    """Return the performance by class and by segment, a table each, what is judged bad first; the rest is in the evidence."""
+    tables: dict[str, dict[str, dict[str, Measurement]]] = {}
+    for m in _ordered(source, "performance"):
+        if "segment" in m.over:
+            for column, value in m.over["segment"].items():
+                tables.setdefault(source.word(str(column)), {}).setdefault(str(value), {})[m.metric] = m
+        elif "class" in m.over:
+            tables.setdefault("class", {}).setdefault(str(m.over["class"]), {})[m.metric] = m
+    return [_matrix(source, title, rows) for title, rows in tables.items()]
 
 
-def estimates(source: Source) -> list[Line]:
-    """Return what is estimated before labels come: the whole, how far earlier estimates were off, then groups."""
-    found = sorted(_ordered(source, "estimate"), key=lambda m: "group" in m.over)
-    return [source.line(m) for m in found][:SHOWN_PARTS]
+def _matrix(source: Source, title: str, parts: Mapping[str, Mapping[str, Measurement]]) -> Matrix:
+    there = {metric for found in parts.values() for metric, m in found.items() if m.value is not None}
+    wanted = [metric for metric in _BY_PART if metric in there][:SHOWN_METRICS]
+    rows = []
+    for name, found in parts.items():
+        figures = [source.figure(found[metric]) if metric in found else None for metric in wanted]
+        status = worst([f for m in found.values() for f in source.findings(m.metric, m.over)])
+        rows.append(MatrixRow(name=name, figures=figures, status=status))
+    rows.sort(key=lambda row: (-rank(row.status), -max((f.n or 0 for f in row.figures if f is not None), default=0), row.name))
+    titles = [catalogue()[metric].title for metric in wanted]
+    return Matrix(title=title, metrics=titles, rows=rows[:SHOWN_PARTS], more=max(0, len(rows) - SHOWN_PARTS))
+
+
+def estimates(source: Source) -> list[Estimate]:
+    """Return what is estimated before labels come, with how far each estimate is off where labels are known.
+
+    An estimate of a group is shown where a rule finds it bad; the others are in the evidence.
+    """
+    found = _ordered(source, "estimate")
+    off = {str(m.over.get("metric")): source.figure(m) for m in found if m.metric == "estimate.miss"}
+    bad = ("warn", "fail", "severe")
+    shown = [
+        m for m in found if m.metric != "estimate.miss" and (not m.over or worst(source.findings(m.metric, m.over)) in bad)
+    ]
+    return [Estimate(line=source.line(m), miss=None if m.over else off.get(m.metric.partition(".")[2])) for m in shown]
 
 
 def drivers(source: Source) -> Drivers | None:

@@ -370,7 +370,7 @@ def closer_look() -> list[Measurement]:
     share = {"confidence": 0.95, "n": 900}
     return [
         *CLEAR,
-        Measurement("performance.accuracy", {"segment": {"origin": "JFK"}}, 0.6, 0.5, 0.7, **share),
+        Measurement("performance.error_rate", {"segment": {"origin": "JFK"}}, 0.4, 0.3, 0.5, **share),
         Measurement("estimate.accuracy", {}, 0.81, 0.78, 0.84, **share, details={"estimate": True}),
         Measurement("estimate.accuracy", {"group": {"sex": "x"}}, 0.5, 0.1, 0.9, 0.95, n=7),
         Measurement("estimate.miss", {"metric": "accuracy"}, -0.013, -0.03, 0.004, **share),
@@ -392,20 +392,26 @@ def test_a_closer_look_is_told_in_words_and_numbers(make_bundle):
     for said in (
         "The score moved up by 3.1 points; income carries most of it.", "Before outcomes are known",
         "nothing passes by an estimate alone",
-        "explains 93 % of their ups and downs", "model=loan/drill-down/ab.html", "origin: JFK",
+        "explains 93 % of their ups and downs", "model=loan/drill-down/ab.html", "By origin",
     ):
         assert said in page.words, said
     assert [line.title for line in made.drivers.columns] == ["income", "age"]
-    assert [line.part for line in made.performance_parts] == ["origin: JFK"]
+    [origin] = made.performance_parts
+    assert [row.name for row in origin.rows] == ["JFK"] and origin.rows[0].figures[0].value == 0.4
+    assert [(e.line.metric, e.miss.value) for e in made.estimates] == [("estimate.accuracy", -0.013)]
     assert not any(line.part for line in made.performance), "the whole stands apart from its parts"
     assert "restricted" in page.words and "ab.html" not in "".join(page.links), "no page leads to rows"
 
 
 def test_an_estimate_about_fewer_than_ten_people_is_withheld(make_bundle):
-    bundle = make_bundle(closer_look())
+    rule = {
+        "id": "estimate-low", "metric": "estimate.accuracy", "over": {"group": "any"}, "limit": ">= 0.70", "test": "exact",
+        "breach": "warn", "because": "A test of what a page withholds.",
+    }
+    bundle = make_bundle(closer_look(), rules=[*RULES, rule])
     made = cards.build(bundle, snapshot_of(bundle))
-    [few] = [line for line in made.estimates if line.part == "sex: x"]
-    assert few.figure.hidden and few.figure.value is None and few.figure.n is None
+    [few] = [e.line for e in made.estimates if e.line.part == "sex: x"]
+    assert few.status == "warn" and few.figure.hidden and few.figure.value is None and few.figure.n is None
 
 
 def test_a_stand_in_that_does_not_agree_with_the_model_explains_nothing(make_bundle):
