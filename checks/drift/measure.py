@@ -19,8 +19,6 @@ from checks.drift.reference import reference_profile
 from checks.subject import Subject, Table
 from roadworthy.measurement import Measurement, Status, not_measured
 
-__all__ = ["OF_COLUMNS", "measure"]
-
 
 def measure(subject: Subject) -> list[Measurement]:
     """Return every measurement of the family ``drift`` that a night can afford, at least one for each of its metrics.

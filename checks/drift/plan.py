@@ -33,7 +33,8 @@ FEW_VALUES = 20
 _DECILES = [edges.LEVELS.index(decile) for decile in edges.DECILES]
 MOST_LEVELS = 100_000
 SAMPLE = 200_000
-_AT_ONCE = 40  # columns of one query: DuckDB's grouping() has 63 bits, and quantiles keep their columns in memory
+_WORDS_AT_ONCE = 40  # columns of one query: DuckDB's grouping() has 63 bits
+_NUMBERS_AT_ONCE = 100  # quantiles keep their columns in memory: 160 MB
 
 _SHOWN = 60
 _LAST_SECOND = 6e10  # about the year 3870; further off than any calendar needs
@@ -215,9 +216,11 @@ def plan_of(con: duckdb.DuckDBPyConnection, reference: Table, columns: Sequence[
             found[name] = ColumnPlan(name, kind, why_not=f"'{name}' holds {holds}, which has no distribution to compare.")
         elif kind == "empty":
             found[name] = ColumnPlan(name, kind)
-    for plan, wanted in ((_plan_numbers, ("number", "date", "clock")), (_plan_words, ("text", "truth"))):
+    for plan, wanted, at_once in (
+        (_plan_numbers, ("number", "date", "clock"), _NUMBERS_AT_ONCE), (_plan_words, ("text", "truth"), _WORDS_AT_ONCE),
+    ):
         some = [c for c in here if kinds[c] in wanted]
-        found |= each_alone_if_needed(partial(plan, con, reference), some, _AT_ONCE, problems)
+        found |= each_alone_if_needed(partial(plan, con, reference), some, at_once, problems)
     return Plan({name: found[name] for name in here if name in found}, problems)
 
 
@@ -296,8 +299,8 @@ def _plan_numbers(con: duckdb.DuckDBPyConnection, reference: Table, columns: Seq
     inner = ", ".join(f"{number_sql(c, reference.columns[c])} as x{i}" for i, c in enumerate(columns))
     source = f"(select {inner} from {_sampled(reference)})"
     finite = [f"case when isfinite(x{i}) then x{i} end" for i in range(len(columns))]
-    asked = ", ".join(f"quantile_disc({x}, {edges.LEVELS}), min({x}), max({x}), approx_count_distinct({x})" for x in finite)
-    row = one_row(con, f"select {asked} from {source}")
+    asked = ", ".join(f"quantile_disc({x}, ?::double[]), min({x}), max({x}), approx_count_distinct({x})" for x in finite)
+    row = one_row(con, f"select {asked} from {source}", [edges.LEVELS] * len(columns))
     few = [i for i in range(len(columns)) if 0 < row[4 * i + 3] <= 2 * FEW_VALUES]  # the count is approximate
     values: dict[int, list[float]] = {}
     if few:
