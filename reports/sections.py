@@ -182,7 +182,12 @@ def estimates(source: Source) -> list[Estimate]:
     An estimate of a group is shown where a rule finds it bad; the others are in the evidence.
     """
     found = _ordered(source, "estimate")
-    off = {str(m.over.get("metric")): source.figure(m) for m in found if m.metric == "estimate.miss"}
+    shares = {metric.id.partition(".")[2] for metric in catalogue().values() if metric.unit == "share"}
+    off = {
+        str(m.over.get("metric")): source.figure(m, "difference" if m.over.get("metric") in shares else None)
+        for m in found
+        if m.metric == "estimate.miss"
+    }
     bad = ("warn", "fail", "severe")
     shown = [
         m for m in found if m.metric != "estimate.miss" and (not m.over or worst(source.findings(m.metric, m.over)) in bad)
