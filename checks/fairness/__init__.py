@@ -199,7 +199,7 @@ def _count(subject: Subject, table: Table, *, by_label: bool) -> _Source:
         reason = f"The column '{unit.column}', the unit of independence, is not in the data."
         return _Source(table, by_label, nothing, "error", reason)
     here = [p for p in passport.protected if table.has(p.column)]
-    score = calibration.usable_score(passport, table) if by_label else ""
+    score = calibration.score_of(passport, table) if by_label else ""
     try:
         return _Source(table, by_label, count(subject, table, here, by_label=by_label, score=score))
     except duckdb.Error as problem:
@@ -219,7 +219,7 @@ def _attribute(subject: Subject, part: Part, decided: _Source, labelled: _Source
         yield from bounds.measure_bounds(tally)
     passport, table = subject.passport, labelled.table
     if passport.task.kind == "binary" and passport.task.score is not None:
-        score, by_unit = calibration.usable_score(passport, table) if table else "", None
+        score, by_unit = calibration.score_of(passport, table) if table else "", None
         if not by_label.reason and score and by_label.moments is not None:
             by_unit = calibration.residuals_by_unit(subject, table, part.protected[0], score)
         yield from calibration.measure_calibration(passport, names, by_label, by_unit, has_score=bool(score))
@@ -233,7 +233,7 @@ def _pairs(subject: Subject, decided: _Source, labelled: _Source) -> Iterator[Me
         by_decision, by_label = _tally(subject, decided, part), _tally(subject, labelled, part)
         groups = len({*by_decision.rows, *by_label.rows})
         for tally in (by_decision, by_label):
-            if groups > left and not tally.reason:
+            if left < groups <= MAX_GROUPS and not tally.reason:
                 yield from combinations.refused(tally, combinations.TOO_MANY)
             else:
                 yield from combinations.measure_combinations(tally, by_label)

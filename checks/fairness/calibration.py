@@ -25,14 +25,14 @@ METRIC = "fairness.calibration_gap"
 Sums = dict[Names, tuple[int, float]]
 
 
-def usable_score(passport: Passport, table: Table) -> str:
-    """Return SQL of the score as a number in [0, 1], else NULL; empty if the table holds no declared score."""
+def score_of(passport: Passport, table: Table) -> str:
+    """Return SQL of the score as a double, usable from 0 to 1; empty if the table holds no declared score."""
     column = passport.task.score
     if passport.task.kind != "binary" or column is None or not table.has(column):
         return ""
     kind = table.columns[column]
-    number = quote(column) if is_numeric(kind) and kind != "BOOLEAN" else f"try_cast(cast({quote(column)} as varchar) as double)"
-    return f"case when {number} between 0 and 1 then {number}::double end"
+    name = quote(column)
+    return f"cast({name} as double)" if is_numeric(kind) else f"try_cast(cast({name} as varchar) as double)"
 
 
 def measure_calibration(
@@ -142,7 +142,7 @@ def residuals_by_unit(subject: Subject, table: Table, protected: Protected, scor
     passport, free = subject.passport, free_names(table)
     g, r, total, m = (next(free) for _ in range(4))
     label, unit = passport.task.label, quote(passport.independence.column or "")
-    residual = f"({score}) - {positive(passport, label, table.columns[label])}"
+    residual = f"case when {score} between 0 and 1 then {score} - {positive(passport, label, table.columns[label])} end"
     rows = f"select {group(protected)} as {g}, {unit}, {residual} as {r} from {table.name}"
     inner = f"select {g}, sum({r}) as {total}, count({r}) as {m} from ({rows}) where {r} is not null group by {g}, {unit}"
     sums = f"count(*), sum({total}), sum({m}), sum({total} * {total}), sum({total} * {m}), sum({m} * {m})"

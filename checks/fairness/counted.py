@@ -135,7 +135,7 @@ def count(
     by_label : bool
         Whether labels are counted; if not, they are None.
     score : str
-        SQL of a usable score, NULL where there is none; empty where no score is wanted.
+        SQL of the score as a double; usable from 0 to 1. Empty where no score is wanted.
 
     Raises
     ------
@@ -274,12 +274,13 @@ def _cells(
             outer.append(expression)
     if not by_label:
         outer.append("null")
-    n, k, total, squares = (next(free) for _ in range(4))
+    n, usable, total, squares = (next(free) for _ in range(4))
     sums = f"count(*) as {n}"
     added = f"sum({n}), 0, 0, 0"
-    if score:
-        sums += f", count({score}) as {k}, sum({score}) as {total}, sum(({score}) * ({score})) as {squares}"
-        added = f"sum({n}), sum({k}), coalesce(sum({total}), 0), coalesce(sum({squares}), 0)"
+    if score:  # whether it is usable is one more thing to count by, which is faster than leaving the others out of each sum
+        inner.append(f"({score} between 0 and 1) as {usable}")
+        sums += f", sum({score}) as {total}, sum({score} * {score}) as {squares}"
+        added = f"sum({n}), " + ", ".join(f"coalesce(sum({x}) filter (where {usable}), 0)" for x in (n, total, squares))
     listed = ", ".join(dict.fromkeys(inner))
     sql = f"select {', '.join(outer)}, {added} from (select {listed}, {sums} from {table.name} group by all) group by all"
     rows = subject.con.execute(sql).fetchmany(most + 1)

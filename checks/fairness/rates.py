@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from checks import intervals
@@ -61,6 +62,7 @@ WIDEST = {False: "demographic_parity_difference", True: "equalized_odds_differen
 _GAPS = {False: (SELECTED,), True: (TRUE_POSITIVE, FALSE_POSITIVE)}
 
 
+@lru_cache(maxsize=10_000)
 def rate(chosen: int, cases: int) -> float:
     """Return a rate as fairlearn computes it, from counts.
 
