@@ -35,13 +35,13 @@ class Carried(NamedTuple):
 def shapley(
     predict: Callable[[Numbers], Numbers], before: Numbers, after: Numbers, players: Sequence[Sequence[int]],
     rng: np.random.Generator,
-) -> list[Carried]:
-    """Return what each player carries of the move of the mean prediction from `before` to `after`.
+) -> list[list[Carried]]:
+    """Return what each player carries of the move of each mean prediction from `before` to `after`.
 
     Parameters
     ----------
     predict : callable
-        Rows of shape (n, columns) to predictions of shape (n,).
+        Rows of shape (n, columns) to predictions of shape (n, outputs).
     before, after : ndarray of shape (n, columns)
         Rows paired by chance.
     players : sequence of sequence of int
@@ -50,8 +50,9 @@ def shapley(
 
     Returns
     -------
-    list of Carried
-        They add up to ``predict(after).mean() - predict(before).mean()``. The interval is that of the pairs and orders drawn.
+    list of list of Carried
+        For each output, of each player. Those of an output add up to the move of its mean,
+        ``predict(after).mean(axis=0) - predict(before).mean(axis=0)``. The interval is that of the pairs and orders drawn.
 
     Notes
     -----
@@ -62,16 +63,17 @@ def shapley(
     Examples
     --------
     >>> before, after = np.zeros((50, 2)), np.ones((50, 2))
-    >>> found = shapley(lambda x: 3 * x[:, 0] + x[:, 0] * x[:, 1], before, after, [[0], [1]], np.random.default_rng(0))
-    >>> [one.value for one in found]
+    >>> def answer(x):
+    ...     return (3 * x[:, 0] + x[:, 0] * x[:, 1])[:, None]
+    >>> [one.value for one in shapley(answer, before, after, [[0], [1]], np.random.default_rng(0))[0]]
     [3.5, 0.5]
     """
     n, k = len(before), len(players)
     order = np.argsort(rng.random((n, k)), axis=1)
-    carried = np.zeros((n, k))
-    rows = np.arange(n)
+    start, rows = predict(before), np.arange(n)
+    carried = np.zeros((n, k, start.shape[1]))
     for turns in (order, order[:, ::-1]):
-        now, value = before.copy(), predict(before)
+        now, value = before.copy(), start
         for turn in range(k):
             for player, places in enumerate(players):
                 theirs = turns[:, turn] == player
@@ -79,12 +81,13 @@ def shapley(
             moved = predict(now)
             carried[rows, turns[:, turn]] += (moved - value) / 2
             value = moved
-    found = []
-    for player in range(k):
-        mean = float(carried[:, player].mean())
-        interval = by_influence(mean, float(((carried[:, player] - mean) ** 2).sum()) / n**2, n)
-        found.append(Carried(mean, interval.low, interval.high))
-    return found
+    return [[_mean(carried[:, player, output]) for player in range(k)] for output in range(start.shape[1])]
+
+
+def _mean(values: Numbers) -> Carried:
+    mean, n = float(values.mean()), len(values)
+    interval = by_influence(mean, float(((values - mean) ** 2).sum()) / n**2, n)
+    return Carried(mean, interval.low, interval.high)
 
 
 class Part(NamedTuple):

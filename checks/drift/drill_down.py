@@ -66,8 +66,9 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
     Returns
     -------
     list of Measurement
-        One, ``drift.drill_down``: 1, with the files' paths relative to `restricted`, their digests, the rows drawn and the
-        columns. Where there is nothing to show, or Evidently or the disk fails, the reason instead; nothing raises.
+        One, ``drift.drill_down``: 1 if every column looked at is shown, 0 if one has nothing that could be (no values, lists),
+        with the reason under ``not_shown``; and the files' paths relative to `restricted`, their digests, the rows drawn and the
+        columns. Where a table is missing, or Evidently or the disk fails, the reason instead; nothing raises.
 
     Notes
     -----
@@ -82,12 +83,11 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
     looked_at = list(dict.fromkeys(columns))[:MOST_COLUMNS]
     try:
         before, after, words, why_not = _frames(subject, looked_at)
-        if before.columns.empty:
-            said = "No column that moved can be shown. " + " ".join(list(why_not.values())[:3])
-            return [not_measured(METRICS[0], "insufficient", said, inputs=inputs)]
-        files = _report(subject, before, after, words)
-        folder = _folder(subject, restricted)
-        written = {ending: _write(folder, content, ending) for ending, content in files.items()}
+        written: dict[str, Path] = {}
+        if not before.columns.empty:
+            files = _report(subject, before, after, words)
+            folder = _folder(subject, restricted)
+            written = {ending: _write(folder, content, ending) for ending, content in files.items()}
     except BaseException as problem:  # Evidently derives an exception of its own from BaseException
         if isinstance(problem, KeyboardInterrupt | SystemExit):
             raise
@@ -96,9 +96,9 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
         said = f"It ended with {type(problem).__name__}; the log says more."
         said = problem.sentence if isinstance(problem, DataError) else said
         return [not_measured(METRICS[0], "error", f"The drill-down could not be made. {said}", inputs=inputs)]
+    named = {"html": "page", "json": "snapshot"}
     details: dict[str, Any] = {
-        "page": {"path": str(written["html"].relative_to(restricted)), "sha256": written["html"].stem},
-        "snapshot": {"path": str(written["json"].relative_to(restricted)), "sha256": written["json"].stem},
+        **{named[e]: {"path": str(path.relative_to(restricted)), "sha256": path.stem} for e, path in written.items()},
         "columns": [name for name in looked_at if name not in why_not],
         "not_shown": why_not,
         "left_out": len(set(columns)) - len(looked_at),
@@ -106,7 +106,8 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
         "seed": subject.seed,
     }
     method = "Evidently's drift preset on a seeded sample; for people to look at, decides nothing"
-    return [Measurement(METRICS[0], {}, 1, n=min(len(before), len(after)), method=method, inputs=inputs, details=details)]
+    shown = float(not why_not)
+    return [Measurement(METRICS[0], {}, shown, n=min(len(before), len(after)), method=method, inputs=inputs, details=details)]
 
 
 def _frames(subject: Subject, columns: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[str], dict[str, str]]:

@@ -30,6 +30,7 @@ from checks.drift.plan import plan_of
 from checks.drift.profile import Profile, merge, profile, profile_by_day
 from checks.drift.shift import LEAST_EXPECTED, shift
 from checks.drift.wording import plain_sentence
+from checks.drift.worth import chance_of_being_right
 from checks.explainability.encoding import numbers
 from checks.explainability.sample import generator, sample
 from checks.explainability.surrogate import LEAST_FIDELITY, Surrogate, Target, fit, target_sql, targets_of
@@ -161,38 +162,52 @@ def _by_column(
             raise DataError(f"The surrogate explains {known:.0f} % of the score on the reference, too little to speak for it.")
         if move.target not in surrogate.targets:
             raise DataError("The reference does not hold the score that moved, so the surrogate has not learned it.")
-        carried, rest, left_out, pairs = _exchanged(subject, surrogate, move, columns)
+        exchanged = _exchanged(subject, surrogate, move, columns)
     except DataError as problem:
         return [not_measured(SCORE_MOVE, "insufficient", problem.sentence, inputs=inputs, details=move.told())]
+    carried, rest = exchanged.carried, exchanged.rest / move.size
     shares = {name: one.value / move.size for name, one in carried.items()}
-    explained = math.fsum(shares.values()) + rest / move.size
     since = _since(subject, list(carried))
     details = {
-        **move.told(), "surrogate": True, "fidelity": surrogate.fidelity, "rest": rest / move.size, "unexplained": 1 - explained,
-        "left_out": left_out, "seed": subject.seed,
+        **move.told(), "surrogate": True, "fidelity": surrogate.fidelity, "rest": rest,
+        "unexplained": 1 - math.fsum(shares.values()) - rest, "left_out": exchanged.left_out, "seed": subject.seed,
     }
     method = (
-        f"Shapley value of exchanging the column between {pairs:,} pairs of rows of baseline and batch, on a surrogate of the "
+        f"Shapley value of exchanging the column between {PAIRS:,} pairs of rows of baseline and batch, on a surrogate of the "
         "score; interval of the pairs drawn"
     )
     most = max(shares, key=lambda name: shares[name])
     found = []
     for name, one in carried.items():
         ends = sorted((one.low / move.size, one.high / move.size))
-        mine = {**details, "carries": one.value, **since.get(name, {})}
+        mine = {**details, "carries": one.value, **since.get(name, {}), **exchanged.cost.get(name, {})}
         if name == most:
             mine["sentence"] = plain_sentence(subject.passport, subject.day, mine, most, shares[most], _first(segments))
         found.append(Measurement(
-            SCORE_MOVE, {"column": name}, shares[name], ends[0], ends[1], CONFIDENCE, None, pairs, {}, method, inputs,
+            SCORE_MOVE, {"column": name}, shares[name], ends[0], ends[1], CONFIDENCE, None, PAIRS, {}, method, inputs,
             details=mine,
         ))
     return found + _not_read(subject, surrogate, columns, carried, inputs)
 
 
-def _exchanged(
-    subject: Subject, surrogate: Surrogate, move: Move, columns: list[str]
-) -> tuple[dict[str, Carried], float, int, int]:
-    """Return what each column carries, what the rest carries, how many columns the rest is, and on how many pairs of rows."""
+@dataclass(frozen=True)
+class _Exchanged:
+    """What columns carry of the score's move, and the rest of them together, in the score's unit.
+
+    Attributes
+    ----------
+    cost : dict of str to dict
+        ``estimated_cost`` for the details of each column, where it can be told.
+    """
+
+    carried: dict[str, Carried]
+    rest: float
+    left_out: int
+    cost: dict[str, dict[str, Any]]
+
+
+def _exchanged(subject: Subject, surrogate: Surrogate, move: Move, columns: list[str]) -> _Exchanged:
+    """Exchange the columns between pairs of rows of baseline and batch."""
     encoding, k = surrogate.encoding, surrogate.targets.index(move.target)
     names = list(encoding.columns)
     sides = []
@@ -205,29 +220,41 @@ def _exchanged(
         order = generator(subject.seed, table.digest, "pairs").permutation(len(rows))
         sides.append(rows[np.resize(order, PAIRS)])  # each row as often as any other, give or take one
     before, after = sides
+    right = chance_of_being_right(subject)
 
     def predict(rows: Numbers) -> Numbers:
-        return surrogate.predict(rows)[:, k]
+        score = surrogate.predict(rows)[:, k]
+        return np.column_stack([score] if right is None else [score, right(score)])
 
-    chosen = _chosen(predict, before[:_FEW_PAIRS], after[:_FEW_PAIRS], [names.index(c) for c in columns if c in names])
+    def mean(rows: Numbers) -> float:
+        return float(surrogate.predict(rows)[:, k].mean())
+
+    chosen = _chosen(mean, before[:_FEW_PAIRS], after[:_FEW_PAIRS], [names.index(c) for c in columns if c in names])
     others = [place for place in range(len(names)) if place not in set(chosen)]
-    rng = generator(subject.seed, "orders")
-    carried = shapley(predict, before, after, [[place] for place in chosen] + ([others] if others else []), rng)
-    rest = carried[-1].value if others else 0.0
-    return {names[place]: one for place, one in zip(chosen, carried, strict=False)}, rest, len(others), len(before)
+    players = [[place] for place in chosen] + ([others] if others else [])
+    moves = shapley(predict, before, after, players, generator(subject.seed, "orders"))
+    told = [names[place] for place in chosen]
+    cost: dict[str, dict[str, Any]] = {}
+    if right is not None:
+        total = math.fsum(one.value for one in moves[1])
+        cost = {
+            name: {"estimated_cost": {"of": "accuracy", "move": total, "carries": one.value, "low": one.low, "high": one.high}}
+            for name, one in zip(told, moves[1], strict=False)
+        }
+    return _Exchanged(dict(zip(told, moves[0], strict=False)), moves[0][-1].value if others else 0.0, len(others), cost)
 
 
-def _chosen(predict: Callable[[Numbers], Numbers], before: Numbers, after: Numbers, alarmed: list[int]) -> list[int]:
+def _chosen(mean: Callable[[Numbers], float], before: Numbers, after: Numbers, alarmed: list[int]) -> list[int]:
     """Return the places of the columns to tell apart: the alarmed ones first, then those that move the prediction most alone."""
     width = before.shape[1]
     if width <= MOST_COLUMNS:
         return list(range(width))
-    start = float(predict(before).mean())
+    start = mean(before)
     alone = {}
     for place in range(width):
         now = before.copy()
         now[:, place] = after[:, place]
-        alone[place] = abs(float(predict(now).mean()) - start)
+        alone[place] = abs(mean(now) - start)
     ranked = sorted(range(width), key=lambda place: (place not in set(alarmed), -alone[place], place))
     return sorted(ranked[:MOST_COLUMNS])
 

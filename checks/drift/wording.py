@@ -13,6 +13,7 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )
 _LONGEST = 60
+_WORTH_SAYING = 0.005  # half a point
 
 
 def plain_sentence(
@@ -26,8 +27,8 @@ def plain_sentence(
     day : date
         The day judged; dates of its year are told without the year.
     told : mapping
-        Details of the column's measurement: ``move``, ``carries``, ``unexplained``, ``of``, and where known ``class``, ``since``
-        and ``since_before``.
+        Details of the column's measurement: ``move``, ``carries``, ``unexplained``, ``of``, and where known ``class``, ``since``,
+        ``since_before`` and ``estimated_cost``.
     column : str
         The column that carries most.
     share : float
@@ -57,6 +58,9 @@ def plain_sentence(
         text += f"; {word} carries about {about(share)} % of that"
     if "since" in told and share > 0:
         text += f", {'at least ' if told.get('since_before') else ''}since {_day(date.fromisoformat(told['since']), day)}"
+    lost = -told.get("estimated_cost", {}).get("carries", 0.0)
+    if lost >= _WORTH_SAYING and share > 0:
+        text += f", and costs about {number(lost, 'difference')} of accuracy as far as scores tell"
     if told["unexplained"] >= 0.5:
         text += f"; about {about(told['unexplained'])} % of it no column explains"
     if segment is not None:

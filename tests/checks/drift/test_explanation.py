@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,36 @@ def test_a_move_that_no_column_explains_is_said_to_be_unexplained(tmp_path):
     found = explained(tmp_path, table(2000, 2, lift=-0.1))
     assert shares(found)["age"].details["unexplained"] == pytest.approx(1, abs=0.2)
     assert "moved down by" in sentence(found) and "of it no column explains" in sentence(found)
+
+
+def labelled(rows: dict[str, Any]) -> dict[str, Any]:
+    """Give rows labels that are as likely as their score says."""
+    chance = np.random.default_rng(len(rows["score"])).random(len(rows["score"]))
+    return {**rows, "label": (chance < rows["score"]).astype("int8"), "prediction": (rows["score"] >= 0.5).astype("int8")}
+
+
+def test_a_column_that_makes_answers_unsure_costs_accuracy_and_the_owner_reads_it(tmp_path):
+    def near_one_half(n: int) -> dict[str, Any]:
+        age = np.random.default_rng(n).uniform(0, 0.3, n)
+        rows = table(n, n, age=0.0)
+        return {**rows, "age": age, "score": 0.5 + 0.3 * age + 0.15 * rows["income"]}
+
+    found = explained(tmp_path, near_one_half(2000), reference=labelled(table(4000, 1)))
+    before, after = table(20_000, 7)["score"], near_one_half(20_000)["score"]
+    planted = float(np.maximum(after, 1 - after).mean() - np.maximum(before, 1 - before).mean())
+    cost = shares(found)["age"].details["estimated_cost"]
+    assert planted < -0.05 and cost["carries"] == pytest.approx(planted, abs=0.02)
+    assert cost["low"] <= cost["carries"] <= cost["high"] and cost["of"] == "accuracy"
+    assert re.search(r"and costs about \d\.\d points of accuracy as far as scores tell", sentence(found))
+
+
+@pytest.mark.parametrize("lacking", ["label", "another threshold"])
+def test_where_scores_cannot_be_read_no_cost_is_told(tmp_path, lacking):
+    reference = labelled(table(3000, 1))
+    reference["prediction"] = (reference["score"] > 0.8).astype("int8") if lacking != "label" else reference["prediction"]
+    reference = {name: values for name, values in reference.items() if name != lacking}
+    found = explained(tmp_path, table(2000, 2, age=0.3), reference=reference)
+    assert shares(found)["age"].value is not None and "estimated_cost" not in shares(found)["age"].details
 
 
 def test_where_the_score_did_not_move_nothing_carries_a_move(tmp_path):
@@ -291,7 +322,8 @@ def test_the_same_data_give_the_same_explanation(tmp_path):
 def test_shapley_values_of_a_product_are_those_of_the_textbook():
     """Three players of whom the product counts get a third each, and an idle one nothing (Shapley 1953)."""
     before, after = np.zeros((4000, 4)), np.ones((4000, 4))
-    found = shapley(lambda x: x[:, 0] * x[:, 1] * x[:, 2], before, after, [[0], [1], [2], [3]], np.random.default_rng(0))
+    players, rng = [[0], [1], [2], [3]], np.random.default_rng(0)
+    (found,) = shapley(lambda x: (x[:, 0] * x[:, 1] * x[:, 2])[:, None], before, after, players, rng)
     assert [one.value for one in found] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0], abs=0.02)
     assert all(one.low <= truth <= one.high for one, truth in zip(found, [1 / 3, 1 / 3, 1 / 3, 0], strict=True))
 
@@ -304,11 +336,11 @@ def test_what_the_players_carry_adds_up_to_the_move(seed, n, k):
     players = [list(range(split)), *([j] for j in range(split, k))]
 
     def answer(x):
-        return np.exp(x).prod(axis=1) + x[:, 0]
+        return np.column_stack([np.exp(x).prod(axis=1) + x[:, 0], x.sum(axis=1)])
 
     found = shapley(answer, before, after, players, rng)
-    move = float(answer(after).mean() - answer(before).mean())
-    assert sum(one.value for one in found) == pytest.approx(move, rel=1e-9, abs=1e-9)
+    move = answer(after).mean(axis=0) - answer(before).mean(axis=0)
+    assert [sum(one.value for one in carried) for carried in found] == pytest.approx(move.tolist(), rel=1e-9, abs=1e-9)
 
 
 PARTS = st.dictionaries(
