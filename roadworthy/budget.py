@@ -10,9 +10,9 @@ Parts
     A rule over parts of the data (a group, a segment) halves what is left of its share on each night that shows new parts, and
     gives that half to them equally, because how many parts there will be is not known. A rule of the whole has all of it.
 New beginnings
-    A new version, and a change of any sequential rule or of the budget, starts tests without evidence. The first three such
-    periods of a year have 3/10 of the budget each, and each later one half of what is left of the last tenth: all shares sum to
-    1. A period's number counts it and the periods of the model, of whatever version, that were judged in the 366 days before
+    A new version, and a change of any sequential rule or of the budget, starts tests without evidence. The first seven such
+    periods of a year have an eighth of the budget each, and each later one half of what is left of the last eighth: all shares
+    sum to 1. A period's number counts it and the periods of the model, of whatever version, judged in the 366 days before
     it began. Take any 366 days: of the periods that touch them, the `j`-th to begin sees the `j - 1` before it, so its number is
     at least `j`, and all their shares together are at most the budget. Versions of a model that begin on the very same day see
     each other only from their next beginning on.
@@ -31,7 +31,7 @@ from roadworthy.memory import days_back
 from roadworthy.policy import Policy, Rule
 
 YEAR = 366
-PAID_ALIKE = 3
+PAID_ALIKE = 7
 
 
 def share_of(period: int) -> float:
@@ -39,10 +39,10 @@ def share_of(period: int) -> float:
 
     Examples
     --------
-    >>> round(share_of(1), 9), round(share_of(3), 9), share_of(4), round(sum(share_of(k) for k in range(1, 100)), 9)
-    (0.3, 0.3, 0.05, 1.0)
+    >>> share_of(1), share_of(7), share_of(8), round(sum(share_of(k) for k in range(1, 100)), 9)
+    (0.125, 0.125, 0.0625, 1.0)
     """
-    return 0.9 / PAID_ALIKE if period <= PAID_ALIKE else 0.1 / 2 ** (period - PAID_ALIKE)
+    return 1 / (PAID_ALIKE + 1) if period <= PAID_ALIKE else 1 / (PAID_ALIKE + 1) / 2 ** (period - PAID_ALIKE)
 
 
 def alphas(rules: Sequence[Rule], budget: float) -> dict[str, float]:

@@ -26,12 +26,15 @@ class Outcome(NamedTuple):
     details : dict
     breached : bool
         Tells a breach of weight ``warn`` from an interval that merely crosses the limit.
+    weighs : bool
+        False for what is no pass and no reason to watch either.
     """
 
     status: FindingStatus
     note: str
     details: dict[str, Any]
     breached: bool = False
+    weighs: bool = True
 
 
 class Rejection(NamedTuple):
@@ -152,7 +155,8 @@ def _moved(rule: Rule, m: Measurement, value: float, rejection: Rejection | None
     """Judge a distance by its p-value and its size.
 
     A breach is told from chance and surely beyond the limit; a pass is what a large enough day did not tell from chance, or
-    what is surely within. Between them lies what surely moved, by more or by less than the limit: it weighs as a warning.
+    what is surely within. Between them lies what surely moved, by more or by less than the limit: the estimate says whether that
+    is a warning, and it is no pass either way. So the same two distributions never pass with few rows and breach with many.
     """
     if rejection is None:
         return Outcome("error", "The check gave no p-value for a rule that needs one.", {})
@@ -165,7 +169,10 @@ def _moved(rule: Rule, m: Measurement, value: float, rejection: Rejection | None
     inside, outside = _sides(limit, m, value, counts)
     if inside or outside:
         return _held(rule, inside, **details)
-    return Outcome("warn", "It moved for certain; whether by more than the limit, these rows do not tell.", details, True)
+    note = "It moved for certain; whether by more than the limit, these rows do not tell."
+    if limit.holds(value):
+        return Outcome("insufficient", note, details, weighs=False)
+    return Outcome("warn", note, details, breached=True)
 
 
 def _not_told_from_chance(limit: Limit, m: Measurement, value: float, details: dict[str, Any]) -> Outcome:

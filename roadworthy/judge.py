@@ -241,13 +241,15 @@ class _Night:
             m = Measurement(
                 m.metric, m.over, stands["value"], stands["low"], stands["high"], stands["confidence"], None, stands["n"]
             )
+            required = stands["required"]
             status, note = stands["status"], of_block(stands["note"], stands["since"], stands["through"], self.pool.needed)
         else:
             if m.status == "not_applicable":
                 required = rule.must_decide  # nothing was measured; it does not weigh unless the policy says it must be decided
             m, outcome = self._one_night(rule, m, rejection)
             status, note, details = outcome.status, outcome.note, dict(outcome.details)
-            if status in ("pass", "warn", "fail", "severe"):
+            required = required and outcome.weighs
+            if status in ("pass", "warn", "fail", "severe") or not outcome.weighs:
                 raw = status
                 status, note = persisted(rule, m, context.day, self.history, self.breaches, outcome)
                 if raw != status:
@@ -255,7 +257,7 @@ class _Night:
                 status, note = self._hardly_used(rule, m, status, note, details)
             if self.pool is not None and self.pool.closed and m.details.get("pool"):
                 key = f"{series(rule.id, m.over)}|{rule.limit}"
-                self.decided[key] = [status, m.value, m.low, m.high, m.confidence, m.n, note]
+                self.decided[key] = [status, m.value, m.low, m.high, m.confidence, m.n, note, required]
         mine = (w for w in context.waivers if w["rule"] == rule.id and (w.get("over") is None or w["over"] == m.over))
         waiver = next(mine, None)
         if waiver is not None and status in ("warn", "fail", "severe"):

@@ -152,10 +152,10 @@ def standing(rule: Rule, m: Measurement, pool: Pool | None, history: Mapping[str
     found = block["series"].get(f"{series(rule.id, m.over)}|{rule.limit}")
     if found is None:
         return None
-    status, value, low, high, confidence, n, note = found
+    status, value, low, high, confidence, n, note, required = found
     return {
         "status": status, "value": value, "low": low, "high": high, "confidence": confidence, "n": n, "note": note,
-        "since": block["since"], "through": block["through"],
+        "required": required, "since": block["since"], "through": block["through"],
     }
 
 

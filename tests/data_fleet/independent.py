@@ -44,9 +44,9 @@ def r2(night: date, days: int = 14) -> float:
 
 
 def loss(night: date, days: int = 14) -> float:
-    """Return the mean error as a share of 350 bikes, each counted in steps of 1/64 and rounded down."""
+    """Return the mean error as a share of 300 bikes, each counted in steps of 1/64 and rounded down."""
     found = rows("bikes", night - timedelta(days=1), days)
-    share = ((found["predicted_bikers"] - found["bikers"]).abs() / 350).clip(upper=1)
+    share = ((found["predicted_bikers"] - found["bikers"]).abs() / 300).clip(upper=1)
     return float((np.floor(share * 64) / 64).mean())
 
 
