@@ -3,8 +3,8 @@
 Usage: python benchmarks/performance.py [--rows 1000000] [--repeat 5]
 
 Makes a seeded Parquet file in a temporary folder: label, decision, a score with as many values as rows, the same score in 101
-values, and two numbers for a model that predicts one. The floor is ``min, max, count`` of the columns. Each is run in a process
-of its own, alternately, several times; medians are printed. Imports are timed apart.
+values, a class of ten and its prediction, and two numbers for a model that predicts one. The floor is ``min, max, count`` of the
+columns. Each is run in a process of its own, alternately, several times; medians are printed. Imports are timed apart.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 DAY = date(2026, 4, 9)
 NAMES = {
     "floor": "floor: min, max, count", "binary": "binary, every score different", "ties": "binary, 101 scores",
-    "days": "binary, every score different, by day", "number": "regression",
+    "days": "binary, every score different, by day", "parts": "binary, 101 scores, 29 segments by day",
+    "number": "regression", "numbers": "regression, 29 segments by day", "classes": "ten classes by day",
 }
 REGRESSION = {"kind": "regression", "label": "truth", "prediction": "forecast"}
-TASKS: dict[str, dict[str, Any]] = {"ties": {"score": "coarse"}, "number": REGRESSION}
+CLASSES = {"kind": "multiclass", "label": "class", "prediction": "taken", "classes": list(range(10))}
+TASKS: dict[str, dict[str, Any]] = {
+    "ties": {"score": "coarse"}, "parts": {"score": "coarse"}, "number": REGRESSION, "numbers": REGRESSION, "classes": CLASSES,
+}
+BY_DAY = ("days", "parts", "numbers", "classes")
 
 
 def make(folder: Path, rows: int) -> None:
@@ -42,7 +47,7 @@ def make(folder: Path, rows: int) -> None:
         con.execute("select setseed(0.4)")
         con.execute(
             f"""copy (select label, (score >= 0.5)::tinyint as prediction, score, round(score, 2) as coarse, truth,
-            truth + random() as forecast, day from (
+            truth + random() as forecast, truth::int % 10 as class, (truth + random())::int % 10 as taken, day from (
                 select label, (random() + 0.2 * label) / 1.2 as score, random() * 10 as truth, day from (
                     select (random() < 0.3)::tinyint as label, (random() * 28)::int as day from range({rows})
                 )
@@ -58,8 +63,10 @@ def one(what: str, folder: Path) -> dict[str, float]:
     from tests.support import passport_of
 
     imports = time.perf_counter() - started
-    unit = {"unit": "block", "column": "day"} if what == "days" else {"unit": "row"}
-    card = passport_of(task=TASKS.get(what, {}), reference={"path": f"batches/{DAY}.parquet"}, independence=unit)
+    unit = {"unit": "block", "column": "day"} if what in BY_DAY else {"unit": "row"}
+    segments = ["day"] if what in ("parts", "numbers") else []
+    path = f"batches/{DAY}.parquet"
+    card = passport_of(task=TASKS.get(what, {}), reference={"path": path}, independence=unit, segments=segments)
     with open_subject(folder, card, DAY) as subject:
         before, started, busy = _peak(), time.perf_counter(), time.process_time()
         if what == "floor":
