@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ORDER = ("night", "drift", "data_quality", "performance", "fairness", "switch", "severe_rules")
+ORDER = ("night", "drift", "backfill", "data_quality", "performance", "fairness", "switch", "severe_rules")
 
 
 def main() -> int:

@@ -36,9 +36,6 @@ from roadworthy.waivers import load_waivers
 from roadworthy.window import Window
 from roadworthy.workspace import Workspace
 
-CHUNK = 31
-"""Days of one pass: as many as a kill may cost."""
-
 WHEN = "backfill"
 METRICS = (*DRIFT_METRICS, "performance.day_error_rate", "performance.day_mae")
 _ALL = 2**31
@@ -79,7 +76,7 @@ def record(
     actor: str,
     now: datetime,
     each: Callable[[PastDay], None] = lambda _day: None,
-    chunk: int = CHUNK,
+    at_once: int | None = None,
 ) -> list[PastDay]:
     """Record past days of one model version.
 
@@ -89,14 +86,15 @@ def record(
     ledger : Ledger
     identity : str
     days : sequence of date
-        Days that are over, oldest first; see `roadworthy.calendar.check_day`.
+        Days that are over, oldest first, at least one; see `roadworthy.calendar.check_day`.
     actor : str
     now : datetime
         Wall time, with time zone.
     each : callable, optional
         Told each day when it stands.
-    chunk : int
-        Days of one pass.
+    at_once : int, optional
+        Days of one pass; by default as many as `checks.drift.past.PastDays.passes` says. A kill costs at most the counts of a
+        pass, for a day stands as soon as it is judged.
 
     Raises
     ------
@@ -110,10 +108,10 @@ def record(
     found = []
     with open_subject(workspace.root, narrow, days[0], spill=workspace.made / "spill", kept=kept) as opened:
         past = _Past(workspace, ledger, replace(opened, passport=passport), actor, now)
-        for start in range(0, len(days), chunk):
-            for one in past.record(days[start : start + chunk]):
-                found.append(one)
-                each(one)
+        cut = [days[start : start + at_once] for start in range(0, len(days), at_once)] if at_once else past.days.passes(days)
+        for one in (one for some in cut for one in past.record(some)):
+            found.append(one)
+            each(one)
     return found
 
 

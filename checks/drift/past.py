@@ -32,6 +32,9 @@ from roadworthy.measurement import Measurement, Status, not_measured
 from roadworthy.sql import quote
 from roadworthy.window import Window, files_of
 
+PASS_BYTES, PASS_CELLS = 2**30, 12_500
+"""The largest pass: bytes of its files, and days times columns. A year of 34 columns is one pass, and takes about 130 MB."""
+
 METRICS = (*OF_COLUMNS, "drift.volume_ratio", "drift.weekday_volume_ratio")
 """What is measured of a past day."""
 
@@ -100,6 +103,27 @@ class PastDays:
         """Return a digest over the names and digests of all files of days; each file is read once for it."""
         self._look(days)
         return digest_of([[one.isoformat(), *_digests(self._days[one])] for one in days])
+
+    def passes(self, days: Sequence[date]) -> list[list[date]]:
+        """Return the days in groups, in their order, each of which is counted in one pass within bounded memory."""
+        columns = len(self._compared[0].columns) if self._compared is not None else 1
+        most = max(1, PASS_CELLS // max(1, columns))
+        found: list[list[date]] = []
+        held = 0
+        for day in days:
+            size = self._size(day)
+            if not found or len(found[-1]) >= most or held + size > PASS_BYTES:
+                found.append([])
+                held = 0
+            found[-1].append(day)
+            held += size
+        return found
+
+    def _size(self, day: date) -> int:
+        try:
+            return sum(path.stat().st_size for path in files_of(self._subject.root, self._subject.passport.batches.path, day))
+        except (RoadworthyError, OSError):
+            return 0  # the day itself says what is wrong
 
     def count(self, days: Sequence[date]) -> None:
         """Count days, those of one schema in one pass; those that were counted before are left out."""

@@ -135,16 +135,6 @@ def test_a_day_that_has_a_night_is_left_to_it(tmp_path: Path) -> None:
     assert points[1] == seen.state["points"][key][-1], "the night's own point stands in the trend"
 
 
-def test_the_passes_change_no_number(filled: Workspace, tmp_path: Path) -> None:
-    workspace = flights(tmp_path)
-    fill(workspace, chunk=3)
-    mine, theirs = bundles(workspace), bundles(filled)
-    assert [*mine] == [*theirs]
-    for day, bundle in theirs.items():
-        assert [m.as_dict() for m in mine[day].measurements] == [m.as_dict() for m in bundle.measurements]
-        assert mine[day].verdict == bundle.verdict
-
-
 def test_a_day_without_a_batch_a_broken_one_and_one_of_another_schema_stop_no_other(tmp_path: Path) -> None:
     workspace = flights(tmp_path, window=1)
     days = [date(2025, 4, 10) + timedelta(days=k) for k in range(6)]
@@ -207,6 +197,28 @@ def test_points_of_one_day_are_the_nights_own() -> None:
     assert joined({}, {}) == {}
 
 
+class StoppedError(Exception):
+    """Ends a backfill from inside."""
+
+
+def test_stopped_in_the_middle_it_goes_on_and_the_passes_change_no_number(filled: Workspace, tmp_path: Path) -> None:
+    workspace = flights(tmp_path)
+
+    def stop(one: PastDay) -> None:
+        if one.day == DAYS[1]:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        fill(workspace, each=stop)
+    assert [day.how for day in fill(workspace, at_once=3)] == ["there", "there", "recorded", "recorded"]
+    mine, theirs = bundles(workspace), bundles(filled)
+    assert [*mine] == [*theirs]
+    for day, bundle in theirs.items():
+        assert [m.as_dict() for m in mine[day].measurements] == [m.as_dict() for m in bundle.measurements]
+        assert mine[day].verdict == bundle.verdict
+    assert verify(workspace, rejudge=True).state == "valid"
+
+
 PROGRAM = """
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -232,6 +244,7 @@ def recorded(workspace: Workspace) -> Counter[str]:
         return Counter(e.body["day"] for e in ledger.entries("run"))
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_goes_on_with_nothing_lost_and_nothing_doubled(tmp_path: Path) -> None:
     workspace = flights(tmp_path)
     first = start(workspace)

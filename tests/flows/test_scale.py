@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.drift.plan import Plan, plan_of
@@ -67,6 +67,7 @@ def in_parts(table: Table, plan: Plan, most: int) -> Profile:
     return reduce(merge, (count_part(part, types, plan, code_digest()) for part in parts_of(table.files, most)))
 
 
+@settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(0, 400), min_size=1, max_size=4), group=st.integers(1, 150), most=st.integers(1, 500),
 )
@@ -84,7 +85,7 @@ def test_parts_hold_every_row_once_and_are_no_larger_than_asked(
     assert all(part.rows <= max(most, group) for part in parts)
 
 
-@pytest.mark.parametrize("most", [1, 60, 130, 10_000])
+@pytest.mark.parametrize("most", [60, 10_000])
 def test_parts_add_up_to_the_profile_of_the_whole(tmp_path: Path, most: int) -> None:
     con = connect()
     table, plan = opened(con, tmp_path, {"a": rows(200, 1), "b": rows(90, 2)})
