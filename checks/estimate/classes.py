@@ -69,12 +69,25 @@ class Rows:
 
 @dataclass(frozen=True)
 class Learnt:
-    """Calibration curves by class, the reference rows behind them, and by how much they flatter each metric there."""
+    """What the reference taught of the scores of all classes.
+
+    Attributes
+    ----------
+    curves : tuple of Curve
+    rows : Rows
+        The reference rows behind them.
+    clustered : bool
+        Whether rows of one unit hang together.
+    lift : mapping of str to (float, float)
+        By how much the curves flatter each metric on the reference, which is taken off, and the variance of that.
+    correlation, size : float
+        As in `calibration.Togetherness`.
+    """
 
     curves: tuple[Curve, ...]
     rows: Rows
     clustered: bool
-    lift: Mapping[str, float]
+    lift: Mapping[str, tuple[float, float]]
     correlation: float
     size: float
 
@@ -193,7 +206,6 @@ def learn(rows: Rows, clustered: bool) -> Learnt | str:
         curves.append(isotonic(bins, np.bincount(place).astype(np.int64), hits))
     p, _ = _probabilities(rows, curves)
     there, true = metrics(rows.decision, p), metrics(rows.decision, _one_hot(rows.truth, p.shape[1]))
-    lift = {name: there[name][0] - true[name][0] for name in METRICS}
     correlation, size = 0.0, 1.0
     if clustered:
         mine = p[np.arange(n), rows.decision]
@@ -203,7 +215,14 @@ def learn(rows: Rows, clustered: bool) -> Learnt | str:
         own, together = float((mine * (1 - mine)).sum()), float((np.bincount(rows.unit, left) ** 2).sum())
         if size > 1 and own > 0:
             correlation = min(1.0, max(0.0, (together / own - 1) / (size - 1)))
+    effect = design_effect(correlation, size)
+    lift = {name: (there[name][0] - true[name][0], effect * _own(p, there[name][1])) for name in METRICS}
     return Learnt(tuple(curves), rows, clustered, lift, correlation, size)
+
+
+def _own(p: Floats, weights: Floats) -> float:
+    """Return the variance that comes from which class each row turns out to be."""
+    return max(0.0, float(((p * weights**2).sum(axis=1) - (p * weights).sum(axis=1) ** 2).sum()))
 
 
 def estimate(rows: Rows, learnt: Learnt) -> dict[str, tuple[float, Any, int]]:
@@ -216,12 +235,13 @@ def estimate(rows: Rows, learnt: Learnt) -> dict[str, tuple[float, Any, int]]:
     found = {}
     for name, (plain, weights) in metrics(rows.decision, p).items():
         mean = (p * weights).sum(axis=1)
-        own = float(((p * weights**2).sum(axis=1) - mean**2).sum()) * design_effect(learnt.correlation, size)
+        own = _own(p, weights) * design_effect(learnt.correlation, size)
         seen = n / max(rows.total, n)  # what the sample leaves open, beside what the labels of all rows leave open
         own = own * seen + (1 - seen) * float(((mean - mean.mean()) ** 2).sum())
-        learnt_by = _taught((weights - mean[:, None]) / np.maximum(total, 1e-12)[:, None], rows, learnt)
-        value = min(1.0, max(0.0, plain - learnt.lift[name]))
-        found[name] = (value, interval_of(value, math.sqrt(max(0.0, own) + learnt_by), units), n)
+        lift, spread = learnt.lift[name]
+        taught = max(spread, _taught((weights - mean[:, None]) / np.maximum(total, 1e-12)[:, None], rows, learnt))
+        value = min(1.0, max(0.0, plain - lift))
+        found[name] = (value, interval_of(value, math.sqrt(own + taught), units), n)
     return found
 
 
