@@ -6,8 +6,8 @@ the score, so ties are exact) and for the spread around a mean; the metrics and 
 the passport says that rows of one day or one person hang together, the intervals rest on those units and not on rows.
 
 A label that is none of the declared values, a prediction that is none, a score that is no number in [0, 1]: such a row
-counts in the coverage and nowhere else. Every metric of the family gets exactly one measurement, if only to say why there
-is no number.
+counts in the coverage and nowhere else. Every metric of the family gets exactly one measurement of the whole, if only to say why
+there is no number; classes and the segments that the passport names come after them.
 
 What `stats` hold
     ``positives`` and ``negatives``: rows by label, of those that the metric rests on. Shares of decisions also hold the four
