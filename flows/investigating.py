@@ -11,6 +11,7 @@ from roadworthy.measurement import Measurement
 
 Investigate = Callable[[Subject, Sequence[str], Path], list[Measurement]]
 
+
 def _exact_distances(subject: Subject, columns: Sequence[str], restricted: Path) -> list[Measurement]:
     """Compare numbers on every row; a column that the passport names was compared so in the night already."""
     from checks import drift

@@ -102,12 +102,13 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
         "columns": [name for name in looked_at if name not in why_not],
         "not_shown": why_not,
         "left_out": len(set(columns)) - len(looked_at),
-        "rows": {"baseline": len(before), "batch": len(after)},
+        "rows": {"baseline": min(subject.baseline.rows, ROWS), "batch": min(subject.batch.rows, ROWS)},
         "seed": subject.seed,
     }
     method = "Evidently's drift preset on a seeded sample; for people to look at, decides nothing"
-    shown = float(not why_not)
-    return [Measurement(METRICS[0], {}, shown, n=min(len(before), len(after)), method=method, inputs=inputs, details=details)]
+    return [Measurement(
+        METRICS[0], {}, float(not why_not), n=min(details["rows"].values()), method=method, inputs=inputs, details=details,
+    )]
 
 
 def _frames(subject: Subject, columns: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[str], dict[str, str]]:
@@ -123,6 +124,8 @@ def _frames(subject: Subject, columns: Sequence[str]) -> tuple[pd.DataFrame, pd.
         lacking = next((table.role for table, kind in zip(tables, kinds, strict=True) if not kind), None)
         if lacking:
             why_not[name] = f"The {lacking} has no column '{name}'."
+        elif "empty" in kinds:
+            why_not[name] = f"'{name}' holds no value in the {tables[kinds.index('empty')].role}."
         elif None in sql:
             why_not[name] = f"'{name}' holds neither numbers nor words."
         elif (kinds[0] in _WORDS) != (kinds[1] in _WORDS):
