@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from checks.counts import decision_column, spellings
+from checks.counts import THRESHOLD, decision_column, spellings
 from checks.fairness import bounds, calibration, classes, combinations, errors
 from checks.fairness.counted import MAX_GROUPS, Cell, Counted, Names, count
 from checks.fairness.rates import measure_attribute
@@ -257,7 +257,10 @@ def _tally(subject: Subject, source: _Source, part: Part, place: int | None = No
     cells = source.counted.of(part.names)
     if passport.task.kind == "multiclass":
         cells = classes.one_class(cells, _favourable_class(passport) if place is None else place)
-    tally = Tally(part, table.role, table.digest, source.by_label, tuple(cells), independence=passport.independence)
+    threshold = THRESHOLD if passport.task.prediction is None else None
+    tally = Tally(
+        part, table.role, table.digest, source.by_label, tuple(cells), independence=passport.independence, threshold=threshold,
+    )
     if not tally.cells:
         what = "a decision and a mature label" if source.by_label else "a decision"
         return replace(tally, status="insufficient", reason=f"No row has {what}.")

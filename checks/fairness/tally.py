@@ -111,6 +111,8 @@ class Tally:
         What counts as one observation.
     moments : dict of tuple of str to Moments, optional
         By group, where rows are not independent.
+    threshold : float, optional
+        From which score up the model is taken to decide for the positive value, where it gives only a score.
     cells : dict of tuple of str to Counter of (int, int)
         Group to (label, decision) to rows, of the rows that can be used. Where labels play no part they are 0.
     rows : Counter of tuple of str
@@ -131,6 +133,7 @@ class Tally:
     reason: str = ""
     independence: Independence = field(default_factory=Independence)
     moments: dict[Names, Moments] | None = None
+    threshold: float | None = None
     cells: dict[Names, Counter[Code]] = field(init=False, default_factory=dict)
     rows: Counter[Names] = field(init=False, default_factory=Counter)
 
@@ -178,7 +181,12 @@ class Tally:
         excluded = {"without_decision": sum(c.n for c in self.counted if c.decision is None)}
         if self.by_label:
             excluded["without_label"] = sum(c.n for c in self.counted if c.decision is not None and c.label is None)
-        return {"excluded": excluded, **({"note": self.part.note} if self.part.note else {})}
+        told: dict[str, Any] = {"excluded": excluded}
+        if self.part.note:
+            told["note"] = self.part.note
+        if self.threshold is not None:
+            told["threshold"] = self.threshold
+        return told
 
     @property
     def inputs(self) -> dict[str, str]:

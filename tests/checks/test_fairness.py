@@ -267,6 +267,8 @@ def test_the_decision_can_come_from_the_score(tmp_path):
     found = measured(tmp_path, passport_of(task={"prediction": None, "favourable": 0}), rows)
     rate = pick(found, "selection_rate", sex="female")
     assert rate.value == 0.5 and rate.n == 8 and rate.details["excluded"]["without_decision"] == 4
+    assert rate.details["threshold"] == 0.5
+    assert "threshold" not in pick(measured(tmp_path / "both", passport_of(), rows), "selection_rate", sex="female").details
 
 
 def test_multiclass_is_judged_on_its_favourable_class(tmp_path):

@@ -57,6 +57,28 @@ def test_combinations_are_compared_with_the_combination_of_the_references(tmp_pa
         assert (m.low, m.high) == pytest.approx((test.low, test.high), rel=1e-9)
 
 
+def test_too_many_cells_are_counted_apart_with_the_same_sums(tmp_path, monkeypatch):
+    from checks.fairness import counted
+
+    passport, rows = passport_of(task=TASK, protected=[SEX, AGE]), rows_of()
+    whole = measured(tmp_path / "whole", passport, rows)
+    monkeypatch.setattr(counted, "MAX_CELLS", 3)
+    apart = measured(tmp_path / "apart", passport, rows)
+    assert [(m.metric, m.over) for m in whole] == [(m.metric, m.over) for m in apart]
+    pairs = [(a, b) for a, b in zip(whole, apart, strict=True) if a.value is not None or b.value is not None]
+    assert len(pairs) > 10
+    for a, b in pairs:
+        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high), rel=1e-9)
+
+
+def test_an_attribute_of_too_many_groups_is_refused_by_name(tmp_path):
+    rows = rows_of(1200).assign(sex=[f"s{i}" for i in range(1200)])
+    found = measured(tmp_path, passport_of(task=TASK, protected=[SEX, AGE]), rows)
+    about = [m for m in found if "sex" in m.over.get("group", {})]
+    assert {m.status for m in about} == {"error"} and "more than 200 groups" in about[0].reason
+    assert pick(found, "mean_error_difference", age="young").status == "measured"
+
+
 def test_a_person_seen_five_times_is_one_observation(tmp_path):
     rows = rows_of()
     five = pd.concat([rows] * 5)
