@@ -441,6 +441,21 @@ def test_the_same_tables_give_the_same_measurements(tmp_path):
     assert [m.as_dict() for m in first] == [m.as_dict() for m in second]
 
 
+def test_fifty_thousand_levels_are_measured_and_raise_no_alarm(tmp_path):
+    rng = np.random.default_rng(16)
+
+    def levels(n: int):
+        return pa.array((50_000 * rng.random(n) ** 2).astype(int)).cast(pa.string())
+
+    reference, batch = frame(200_000, 1, dest=levels(200_000)), frame(1000, 2, dest=levels(1000))
+    found = measured(tmp_path, reference, batch, passport_of(features=["dest"], protected=[]))
+    of_levels = {m.metric: m for m in found if m.over.get("column") == "dest"}
+    assert {m.status for metric, m in of_levels.items() if metric != "drift.vanished_category_share"} == {"measured"}
+    assert "none can be missed" in of_levels["drift.vanished_category_share"].reason
+    assert of_levels["drift.cramers_v"].value < 0.03
+    assert alarms(found) == set()
+
+
 @pytest.mark.long
 def test_two_thousand_columns_are_measured(tmp_path):
     rng = np.random.default_rng(12)
