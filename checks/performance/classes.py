@@ -16,7 +16,7 @@ import numpy as np
 from checks import intervals
 from checks.counts import spellings
 from checks.intervals import Interval, normal_quantile
-from checks.performance.classification import coverage, share
+from checks.performance.cells import coverage, share
 from checks.performance.columns import Columns
 from checks.performance.sheet import Sheet, worth_of
 from checks.subject import Subject

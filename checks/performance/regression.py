@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from checks.intervals import by_influence
-from checks.performance.classification import coverage
+from checks.performance.cells import coverage
 from checks.performance.columns import Columns
 from checks.performance.sheet import Sheet
 from checks.subject import Subject

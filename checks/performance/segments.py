@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations_with_replacement
 from typing import Any
 
 from checks.counts import MISSING, group
-from checks.performance.classification import BRIER, share
+from checks.performance.cells import cells_sql, write_cells
 from checks.performance.columns import Columns
 from checks.performance.regression import Errors, pinball, write_errors
 from checks.performance.sheet import Sheet
@@ -26,23 +25,6 @@ MOST = 50
 LEAST = 20
 METRICS = tuple(m.id.partition(".")[2] for m in catalogue().values() if m.family == "performance" and "segment" in m.by)
 
-_CELLS = {
-    "binary": {"tp": "y = 1 and d = 1", "fp": "y = 0 and d = 1", "fn": "y = 1 and d = 0", "tn": "y = 0 and d = 0"},
-    "multiclass": {"hit": "y = d", "miss": "y <> d"},
-}
-# Each share as the cells that are counted, and those that they are counted of.
-_SHARES = {
-    "binary": {
-        "accuracy": ("tp tn", "tp fp fn tn"), "error_rate": ("fp fn", "tp fp fn tn"), "precision": ("tp", "tp fp"),
-        "recall": ("tp", "tp fn"), "specificity": ("tn", "tn fp"), "f1": ("tp", "tp fp fn"),
-    },
-    "multiclass": {"accuracy": ("hit", "hit miss"), "error_rate": ("miss", "hit miss")},
-}
-_SUMS = ("n", "labelled", "decided", "scored", "rated", "positives", "brier")
-_STATS = {
-    "tp": "true_positives", "fp": "false_positives", "fn": "false_negatives", "tn": "true_negatives",
-    "hit": "right", "miss": "wrong",
-}
 _WITHOUT = {
     "without_label": "labelled", "without_decision": "decided", "without_prediction": "decided", "without_score": "scored",
 }
@@ -87,7 +69,10 @@ def segments(subject: Subject, columns: Columns, whole: Sheet) -> list[Measureme
         for row in rows:
             details = {**whole.details, "excluded": _excluded(row, whole.details.get("excluded", {})), **said}
             sheet = Sheet(whole.table, whole.independence, details, {"segment": {column: row["g"]}}, LEAST)
-            (_write_errors if number else _write_cells)(subject, row, wanted, sheet)
+            if number:
+                _write_errors(sheet, row, wanted)
+            else:
+                write_cells(sheet, subject.passport.task.kind, row, wanted)
             found += (sheet.found[name] for name in wanted)
     return found
 
@@ -98,61 +83,9 @@ def _excluded(row: Mapping[str, Any], names: Mapping[str, int]) -> dict[str, int
 
 
 def _cells_sql(subject: Subject, source: str, clustered: bool) -> str:
-    """Return SQL of one row for each part: its cells, and over its units the products of what pairs of cells hold."""
-    kind = subject.passport.task.kind
-    cells = _CELLS[kind]
-    known = "y is not null and s is not null"
-    counts = ", ".join(f"count(*) filter ({sql}) as {cell}" for cell, sql in cells.items())
-    inner = f"""select g, count(*) as n, count(y) as labelled, count(d) as decided, count(s) as scored, {counts},
-        count(*) filter ({known}) as rated, count(*) filter (y = 1 and s is not null) as positives,
-        coalesce(fsum({BRIER}), 0) as brier, fsum(power({BRIER}, 2)) as brier_brier
-        from {source} group by g"""
-    if clustered:
-        sums = ", ".join(f"sum({name}) as {name}" for name in (*_SUMS, *cells))
-        pairs = [*combinations_with_replacement(cells, 2), ("brier", "brier"), ("brier", "rated"), ("rated", "rated")]
-        products = ", ".join(f"fsum({a}::double * {b}) as {a}_{b}" for a, b in pairs)
-        bases = {name: base.replace(" ", " + ") for name, (_, base) in _SHARES[kind].items()} | {"brier": "rated"}
-        units = ", ".join(f"count(*) filter ({base} > 0) as {name}_units" for name, base in bases.items())
-        per = inner.replace("select g,", "select g, u,").replace("group by g", "group by g, u")
-        inner = f"select g, {sums}, {products}, {units} from ({per}) group by g"
-    return f"select *, count(*) over () as parts, sum(n) over () as of_rows from ({inner}) order by n desc, g limit {MOST}"
-
-
-def _write_cells(subject: Subject, row: Mapping[str, Any], wanted: Sequence[str], sheet: Sheet) -> None:
-    kind = subject.passport.task.kind
-    cells = {cell: int(row[cell]) for cell in _CELLS[kind]}
-    stats = {_STATS[cell]: n for cell, n in cells.items()}
-    if kind == "binary":
-        stats = {"positives": cells["tp"] + cells["fn"], "negatives": cells["tn"] + cells["fp"], **stats}
-    for name in wanted:
-        if name == "brier":
-            _write_brier(row, sheet)
-            continue
-        hits, base = (text.split() for text in _SHARES[kind][name])
-        x, m = sum(cells[cell] for cell in hits), sum(cells[cell] for cell in base)
-        squares = None
-        if sheet.clustered and m:
-            weight = {cell: (cell in hits) - x / m for cell in base}
-            total = sum(
-                weight[a] * weight[b] * float(row[f"{a}_{b}"]) * (1 if a == b else 2)
-                for a, b in combinations_with_replacement(_CELLS[kind], 2) if a in base and b in base
-            )
-            squares = int(row[f"{name}_units"]), max(0.0, total)
-        share(sheet, name, x, m, squares, stats)
-
-
-def _write_brier(row: Mapping[str, Any], sheet: Sheet) -> None:
-    n, total = int(row["rated"]), float(row["brier"])
-    if not n:
-        sheet.refuse("brier", "insufficient", "No row has a mature label and a usable score.", n=0)
-        return
-    mean = total / n
-    squares = n, float(row["brier_brier"]) - n * mean * mean
-    if sheet.clustered:
-        spread = float(row["brier_brier"]) - 2 * mean * float(row["brier_rated"]) + mean * mean * float(row["rated_rated"])
-        squares = int(row["brier_units"]), spread
-    positives = int(row["positives"])
-    sheet.mean("brier", mean, n, squares, {"positives": positives, "negatives": n - positives})
+    """Return SQL of one row for each part, those with the most rows."""
+    parts = cells_sql(subject.passport.task.kind, source, clustered, subject.passport.task.score is not None)
+    return f"select *, count(*) over () as parts, sum(n) over () as of_rows from ({parts}) order by n desc, g limit {MOST}"
 
 
 def _errors_sql(subject: Subject, source: str, clustered: bool) -> str:
@@ -176,7 +109,7 @@ def _errors_sql(subject: Subject, source: str, clustered: bool) -> str:
         from chosen join means using (g) left join spread using (g) order by n desc, g"""
 
 
-def _write_errors(subject: Subject, row: Mapping[str, Any], wanted: Sequence[str], sheet: Sheet) -> None:
+def _write_errors(sheet: Sheet, row: Mapping[str, Any], wanted: Sequence[str]) -> None:
     known = int(row["known"])
     if known < 2:
         write_errors(sheet, wanted, Errors(known, known, {}))
