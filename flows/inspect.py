@@ -98,7 +98,8 @@ def inspect(
     waivers = load_waivers(workspace, passport, day)
     before, filled = (_predecessor(ledger, passport, day, kind) for kind in ("nightly", "backfill"))
     store = EvidenceStore(workspace.evidence)
-    history = joined(_history(workspace, before), _history(workspace, filled))
+    past, unread = _past(workspace, filled)
+    history = joined(_history(workspace, before), past)
     since = date.fromisoformat(history["pool"]["since"]) if "pool" in history else None
     kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
     with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as opened:
@@ -113,7 +114,7 @@ def inspect(
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "waivers": [w.as_dict() for w in waivers],
             "predecessor": before.body["evidence"] if before else None,
-            "backfill": filled.body["evidence"] if filled else None,
+            "backfill": filled.body["evidence"] if filled and not unread else None,
             "day": day.isoformat(),
             "when": when,
             "code": code_digest(),
@@ -155,6 +156,8 @@ def inspect(
         run = run_of(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
         if cluster is not None and cluster.problem:
             run["problems"]["cluster"] = cluster.problem
+        if unread:
+            run["problems"]["backfill"] = unread
     inputs = {
         "schema_version": 1,
         "context": context.as_dict(),
@@ -261,6 +264,14 @@ def _history(workspace: Workspace, before: Entry | None) -> Mapping[str, Any]:
     body = before.body
     path = EvidenceStore(workspace.evidence).path_of(body["path"])
     return read_bundle(path, expect=body["evidence"]).state
+
+
+def _past(workspace: Workspace, filled: Entry | None) -> tuple[Mapping[str, Any], str]:
+    """Return the state of the newest backfill, or why it cannot be read: a trend with a gap must not leave a night undecided."""
+    try:
+        return _history(workspace, filled), ""
+    except (StorageError, TamperedError) as problem:
+        return {}, problem.sentence
 
 
 def run_of(

@@ -123,6 +123,19 @@ def test_a_night_finds_the_trend_and_nothing_else(filled: Workspace, tmp_path: P
     assert verify(filled, rejudge=True).state == "valid"
 
 
+def test_a_night_whose_backfill_was_changed_is_decided_and_says_so(tmp_path: Path) -> None:
+    workspace = flights(tmp_path)
+    fill(workspace, DAYS[-1:])
+    [bundle] = bundles(workspace).values()
+    state = bundle.path / "state.json"
+    state.chmod(0o644)
+    state.write_text("{}")
+    after = night(workspace)
+    assert "is not what was recorded" in after.run["problems"]["backfill"]
+    assert all(len(points) == 1 for points in after.state["points"].values())
+    assert verify(workspace).state == "tampered"
+
+
 def test_a_day_that_has_a_night_is_left_to_it(tmp_path: Path) -> None:
     workspace = flights(tmp_path)
     seen = night(workspace, DAYS[1])

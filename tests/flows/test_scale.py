@@ -197,9 +197,9 @@ def test_a_worker_killed_on_the_way_loses_and_doubles_no_row(cluster: Any, tmp_p
         count = ClusterCount(cluster.scheduler_address, con, least_rows=0, part_rows=5_000)
         found = count(table, plan)
         killer.join(30)
+        assert count.problem == "", "the cluster itself must have counted it"
         assert killed, "the table was counted before a worker could be killed"
         assert found == profile(con, table, plan)
-        assert count.problem == "", "the cluster itself must have counted it"
 
 
 HELD: dict[str, Any] = {}
