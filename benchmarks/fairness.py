@@ -81,7 +81,8 @@ def one(what: str, folder: Path) -> dict[str, float]:
             for name in ATTRIBUTES:
                 frame = MetricFrame(
                     metrics={"selected": selection_rate, "tpr": true_positive_rate, "fpr": false_positive_rate},
-                    y_true=rows["label"], y_pred=rows["prediction"], sensitive_features=rows[name].astype("str"),
+                    y_true=rows["label"], y_pred=rows["prediction"],
+                    sensitive_features=rows[name].astype("str").fillna("(missing)"),
                 )
                 if frame.by_group.empty:
                     raise SystemExit("fairlearn had no groups; the figures would mean nothing")
