@@ -99,7 +99,7 @@ class Subject:
             return None
         return {
             "since": window.first.isoformat(), "through": window.last.isoformat(), "rows": self.batch.rows, "needed": block.rows,
-            "closed": self.batch.rows >= block.rows,
+            "closed": self.batch.rows >= block.rows, "longest": block.days,
         }
 
     @property

@@ -83,7 +83,7 @@ def test_a_block_grows_until_it_holds_enough_rows_and_decides_nothing_before(tmp
     days = {back(k): rows(40, 500.0) for k in range(3)}
     with make_subject(tmp_path, passport, rows(500), days, since=back(1)) as subject:
         assert subject.pool == {
-            "since": str(back(1)), "through": str(DAY), "rows": 80, "needed": 100, "closed": False,
+            "since": str(back(1)), "through": str(DAY), "rows": 80, "needed": 100, "closed": False, "longest": 10,
         }
         found = [m for m in drift.measure(subject) if m.metric == "drift.psi" and m.over["column"] in subject.batch.columns]
         assert len(found) == 3 and all(m.status == "insufficient" and m.details["pool"] == subject.pool for m in found)

@@ -81,7 +81,7 @@ def mistakes(tmp_path, *rules, name="limited", **top):
     (rule(ACCURACY, metric="performance.acuracy"), "names the metric 'performance.acuracy', which the catalogue does not have. "
      "Did you mean 'performance.accuracy'?", "metric:"),
     (rule(ACCURACY, metric="zzz"), "the catalogue does not have. The catalogue is roadworthy/catalogue.yaml.", "metric:"),
-    (rule(ACCURACY, over={"column": "any"}), "but measurements of 'performance.accuracy' are over {}.", "over:"),
+    (rule(ACCURACY, over={"column": "any"}), "but measurements of 'performance.accuracy' are over {}", "over:"),
     (rule(PSI, over={}), "but measurements of 'drift.psi' are over {column: any}.", "over:"),
     (rule(PSI, over={"group": "any"}), "are over {column: any}.", "over:"),
     (rule(PSI, over={"column": ["a", "b"]}), "write 'any', or text, whole numbers, true or false.", "over:"),
@@ -93,6 +93,14 @@ def mistakes(tmp_path, *rules, name="limited", **top):
     (rule(ROWS, alpha=0.05), "has an 'alpha', which the test 'exact' does not read.", "alpha:"),
     (rule(PSI, against="reference"), "knows no 'against'", "against:"),
     (rule(LOSS, against="champion"), "knows no 'against'", "against:"),
+    (rule(PSI, breach="severe", persist={"nights": 2, "of": 3}), "would stop a model because drift went on.", "persist:"),
+    (rule(PSI, test="sequential", limit="< 0.1", alpha=None), "would stop a model because drift went on.", "test:"),
+    (rule(ACCURACY, test="sequential", limit="<= 0.3"), "only a bounded loss of matured labels may have", "test:"),
+    (rule(ACCURACY, hardly_used_below=0.01), "which only drift of columns reads.", "hardly_used_below:"),
+    (rule(LOSS, hardly_used_below=0.01), "which only drift of columns reads.", "hardly_used_below:"),
+    (rule(PSI, hardly_used_below=1.0), "'rules[1].hardly_used_below' cannot be '1.0'", "hardly_used_below:"),
+    (rule(LOSS, alpha=0.002), "ask for an alpha of 0.002 in all; 'sequential_alpha', the budget of a model and year, is 0.001.",
+     "alpha:"),
     (rule(LOSS, limit=">= 0.2"), "needs a limit such as '<= 0.24'", "limit:"),
     (rule(LOSS, limit="<= 1"), "needs a limit such as '<= 0.24'", "limit:"),
     (rule(LOSS, limit="between 0.1 and 0.2"), "needs a limit such as '<= 0.24'", "limit:"),
@@ -126,6 +134,21 @@ def test_a_rule_that_cannot_be_judged_does_not_load(tmp_path, wrong, said, line)
     problems, lines = mistakes(tmp_path, wrong)
     assert len(problems) == 1 and said in problems[0]
     assert line in lines[int(problems[0].split(":")[1]) - 1]
+
+
+def test_rules_that_share_the_budget_may_not_ask_for_more_than_it_is(tmp_path):
+    two = [rule(LOSS, id=f"r{i}", alpha=0.0006) for i in range(2)]
+    problems, _ = mistakes(tmp_path, *two)
+    assert len(problems) == 1 and "ask for an alpha of 0.0012 in all" in problems[0]
+    problems, _ = mistakes(tmp_path, rule(LOSS, id="all", alpha=0.001), rule(LOSS, id="none"))
+    assert "leaves nothing to those that name none" in problems[0]
+    apart = [{**two[0], "tasks": ["binary"]}, {**two[1], "tasks": ["regression"]}]
+    assert policy(*apart).sequential_alpha == 0.001, "rules that never speak about one model share nothing"
+
+
+@pytest.mark.parametrize("wrong", [0, 0.06, -0.001])
+def test_the_budget_is_small_and_not_nothing(tmp_path, wrong):
+    assert "sequential_alpha" in mistakes(tmp_path, rule(LOSS), sequential_alpha=wrong)[0][0]
 
 
 def test_a_rule_id_that_stands_twice_is_named_on_its_second_line(tmp_path):
