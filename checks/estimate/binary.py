@@ -200,11 +200,11 @@ def count(subject: Subject, table: Table, protected: Protected | None, *, labell
     cells = subject.con.execute(
         f"select {label}, {b}, {d}, sum({n}), sum({k}) from ({inner}) group by all order by all"
     ).fetchnumpy()
-    sizes: dict[str, float] = {}
+    sizes: dict[str, tuple[float, int]] = {}
     if passport.independence.unit != "row":
         by_unit = f"select {label} as {g}, {u}, count(*) as {n} from {usable} where {where} group by all"
-        found = subject.con.execute(f"select {g}, sum({n} * {n}) / sum({n}) from ({by_unit}) group by all").fetchall()
-        sizes = {str(name): float(size) for name, size in found}
+        found = subject.con.execute(f"select {g}, sum({n} * {n}) / sum({n}), count(*) from ({by_unit}) group by all").fetchall()
+        sizes = {str(name): (float(size), int(units)) for name, size, units in found}
     names, bins, decisions, rows, positives = (plain(column) for column in cells.values())
     result = {}
     for name in dict.fromkeys(names.tolist()):
@@ -214,7 +214,7 @@ def count(subject: Subject, table: Table, protected: Protected | None, *, labell
         n_of, k_of = (np.bincount(cell, weights[mine].astype(np.float64), 3 * len(here)) for weights in (rows, positives))
         shape = (3, len(here))
         result[str(name)] = Counts(
-            here, n_of.astype(np.int64).reshape(shape), k_of.astype(np.int64).reshape(shape), sizes.get(str(name), 1.0)
+            here, n_of.astype(np.int64).reshape(shape), k_of.astype(np.int64).reshape(shape), *sizes.get(str(name), (1.0, 0))
         )
     return result
 

@@ -231,7 +231,7 @@ def estimate(rows: Rows, learnt: Learnt) -> dict[str, tuple[float, Any, int]]:
     p, total = _probabilities(rows, learnt.curves)
     sizes = np.bincount(rows.unit).astype(float)
     size = float((sizes**2).sum() / n) if learnt.clustered else 1.0
-    units = len(np.unique(learnt.rows.unit)) if learnt.clustered else 0
+    units = min(len(np.unique(learnt.rows.unit)), len(np.unique(rows.unit))) if learnt.clustered else 0
     found = {}
     for name, (plain, weights) in metrics(rows.decision, p).items():
         mean = (p * weights).sum(axis=1)

@@ -30,6 +30,7 @@ from checks.intervals import CONFIDENCE, Interval, normal_quantile, on_scale
 
 METRICS = ("accuracy", "roc_auc", "f1", "precision", "recall", "specificity")
 LEAST_CASES = 10
+LEAST_FREEDOM = 4
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,15 @@ class Counts:
         With decision 0, with decision 1, and without a decision that is known.
     positives : numpy.ndarray of int, shape (3, bins)
         Those with the positive label, where labels are known.
-    size : float
-        As `Togetherness.size`, of this window.
+    size, units : float, int
+        As in `Togetherness`, of this window.
     """
 
     bins: Whole
     rows: Whole
     positives: Whole
     size: float = 1.0
-
-    @property
-    def truth(self) -> Floats:
-        """Share of positives by decision and bin, 0 where there is no row."""
-        return np.asarray(self.positives / np.maximum(self.rows, 1))
+    units: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,7 +155,7 @@ def estimates(counts: Counts, known: Known) -> tuple[dict[str, Estimate], dict[s
             learnt = max(learnt, sum((n * w) ** 2 * spread / m for n, w, (m, _, spread) in by_decision if m))
         shared = together.correlation(direction)
         variance = own * design_effect(shared, counts.size) + learnt * design_effect(shared, together.size)
-        found[name] = Estimate(value, interval_of(value, math.sqrt(variance), together.units), n)
+        found[name] = Estimate(value, interval_of(value, math.sqrt(variance), min(together.units, counts.units)), n)
     return found, cells
 
 
@@ -185,12 +182,16 @@ def interval_of(value: float, se: float, units: int, method: str = "delta-method
 
 
 def quantile_of(units: int) -> float:
-    """Return how many standard errors reach: of t with units - 1 degrees of freedom, or normal where rows are the units."""
+    """Return how many standard errors an interval reaches: normal where rows are the units (0), else of t.
+
+    The sum of a few units is further from normal than the design effect says, so t has units - 1 degrees of freedom, those of the
+    window or of the reference, whichever has fewer; at least `LEAST_FREEDOM`, as the spread itself comes from the reference.
+    """
     if not units:
         return normal_quantile(CONFIDENCE)
     from scipy.special import stdtrit
 
-    return float(stdtrit(max(1, units - 1), (1 + CONFIDENCE) / 2))
+    return float(stdtrit(max(LEAST_FREEDOM, units - 1), (1 + CONFIDENCE) / 2))
 
 
 def _share(name: str, cells: dict[str, float], bins: int) -> tuple[float, Floats, int, str]:

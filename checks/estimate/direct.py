@@ -296,7 +296,8 @@ def estimate(name: str, expected: Floats, expert: Expert, unit: Whole, total: in
     own = own * seen + (1 - seen) * float(mean.var()) / n
     between = (len(each) - 1) / len(each) * float(((each - value) ** 2).sum())
     se = math.sqrt(own + max(between, expert.left))
-    made = on_scale(value, se, "log" if value > 0 else "linear", quantile_of(expert.units), "out-of-fold log delta-method")
+    quantile = quantile_of(min(expert.units, len(np.unique(unit))))
+    made = on_scale(value, se, "log" if value > 0 else "linear", quantile, "out-of-fold log delta-method")
     if name == "rmse":
         made = made._replace(low=math.sqrt(max(0.0, made.low)), high=math.sqrt(made.high), se=made.se / 2)
         value = math.sqrt(value)
