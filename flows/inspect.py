@@ -38,7 +38,7 @@ from roadworthy.waivers import load_waivers
 from roadworthy.workspace import Workspace
 
 _ALL = 2**31  # entries of the ledger: no limit
-TOOLS = ("duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "numpy", "pandas", "pyarrow")
+TOOLS = ("duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "evidently", "numpy", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,9 @@ def inspect(
             _resets(ledger, passport, policy, day),
         )
         judged = judge(measurements, policy, context)
-        if columns := alarmed(judged.findings):
-            more, taken = investigate(subject, columns, workspace.restricted)
-            measurements, seconds = [*measurements, *more], seconds | taken
-            judged = judge(measurements, policy, context)
+        more, taken = investigate(subject, alarmed(judged.findings), workspace.restricted)
+        measurements, seconds = [*measurements, *more], seconds | taken
+        judged = judge(measurements, policy, context)
         run = run_of(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
         if cluster is not None and cluster.problem:
             run["problems"]["cluster"] = cluster.problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from checks.subject import Subject
 from flows.measuring import guarded
-from roadworthy.measurement import Measurement
+from roadworthy.measurement import Measurement, not_measured
 
 Investigate = Callable[[Subject, Sequence[str], Path], list[Measurement]]
 
@@ -50,8 +50,11 @@ def investigate(
 ) -> tuple[list[Measurement], dict[str, float]]:
     """Return what each investigation of the moved columns measured, and the seconds it took.
 
-    One that raises gives an ``error`` measurement for each of its metrics and does not stop the others.
+    One that raises gives an ``error`` measurement for each of its metrics and does not stop the others. Without a moved column
+    there is nothing to look at, and that is said.
     """
+    if not columns:
+        return [not_measured("drift.drill_down", "not_applicable", "No column moved, so none was looked at closer.")], {}
     found: list[Measurement] = []
     seconds: dict[str, float] = {}
     for name, metrics, run in investigations:

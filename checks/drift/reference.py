@@ -66,7 +66,8 @@ def reference_profile(subject: Subject) -> tuple[Plan, Profile]:
     baseline = subject.baseline
     wanted = [name for name, why_not in compared(subject.passport).items() if not why_not and name in baseline.columns]
     key = {"data": baseline.digest, "columns": {name: baseline.columns[name] for name in wanted}, "version": PROFILE_VERSION}
-    kept = subject.kept if baseline.digest else None
+    fixed = subject.passport.drift.against == "fixed"  # days that move on are another baseline tomorrow
+    kept = subject.kept if baseline.digest and fixed else None
     if kept is not None and (found := kept.get(KIND, key)) is not None:
         return from_json(found)
     plan = plan_of(subject.con, baseline, wanted)

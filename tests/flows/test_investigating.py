@@ -47,3 +47,10 @@ def test_a_moved_column_is_looked_at_and_a_quiet_night_costs_nothing(tmp_path: P
     assert "exact distances" in moved.bundle.run["timings"] and "exact distances" not in quiet.bundle.run["timings"]
     for name in ("quiet", "moved"):
         assert verify(Workspace.open(tmp_path / name), rejudge=True).state == "valid"
+
+
+def test_without_a_moved_column_nothing_is_looked_at_and_that_is_said(tmp_path: Path):
+    with make_subject(tmp_path, passport_of(), ROWS, {DAY: ROWS}) as subject:
+        found, seconds = investigate(subject, [], tmp_path / "restricted")
+    assert [(m.metric, m.status) for m in found] == [("drift.drill_down", "not_applicable")] and seconds == {}
+    assert not (tmp_path / "restricted").exists()
