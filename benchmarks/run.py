@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ORDER = ("night", "drift", "backfill", "data_quality", "performance", "fairness", "switch", "severe_rules")
+ORDER = (
+    "night", "drift", "drift_peers", "backfill", "data_quality", "performance", "estimate", "fairness", "switch", "severe_rules",
+    "operating_characteristics", "fairness_error_rates",
+)
 
 
 def main() -> int:

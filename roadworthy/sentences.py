@@ -106,12 +106,15 @@ def part(over: Mapping[str, Any], word: Words) -> str:
     --------
     >>> part({"group": {"sex": "female"}}, str), part({"segment": {"origin": "JFK"}}, str), part({"column": "age"}, str)
     ('sex: female', 'origin: JFK', 'age')
+    >>> part({"class": "red", "group": {"sex": "female"}}, str)
+    'class: red, sex: female'
     """
     if not over:
         return ""
     for kind in ("group", "segment"):
         if kind in over and isinstance(over[kind], Mapping):
-            return ", ".join(f"{word(str(k))}: {v}" for k, v in over[kind].items())
+            of_class = [f"class: {over['class']}"] if "class" in over else []
+            return ", ".join([*of_class, *(f"{word(str(k))}: {v}" for k, v in over[kind].items())])
     if "column" in over:
         return word(str(over["column"]))
     if "expectation" in over:
