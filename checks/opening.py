@@ -114,9 +114,10 @@ def view(opening: Opening, table: Table) -> Table:
         later = _label_files(opening, table)
         digest = digest_of([[str(path.relative_to(root)), opening.digest(path)] for path in (*table.files, *later)])
         name = quote(_name(table))
-        scan = _by_day(opening, table, name) if table.role == "days" else _scan(opening, table.files, name)
         late = _labels_come_late(opening, table)
-        query = _with_late_labels(opening, table, scan, later, name) if late else f"select * from {scan}"
+        by_day = table.role == "days" or (bool(later) and len(table.days) > 1)
+        scan = _by_day(opening, table, name) if by_day else _scan(opening, table.files, name)
+        query = _with_late_labels(opening, table, scan, later, name, by_day) if late else f"select * from {scan}"
         con.execute(f"create or replace view {name} as {query}")
         columns = {row[0]: row[1] for row in con.execute(f"describe {name}").fetchall()}
         counted = con.execute(f"select count(*) from {name}").fetchone()
@@ -176,15 +177,21 @@ def _label_files(opening: Opening, table: Table) -> list[Path]:
     return list(dict.fromkeys(path for day in table.days for path in files_of(opening.root, declared, day)))
 
 
-def _with_late_labels(opening: Opening, table: Table, scan: str, later: Sequence[Path], name: str) -> str:
-    """Return a query for the batch with the labels that came later, the newest that is known for each key.
+def _with_late_labels(
+    opening: Opening, table: Table, scan: str, later: Sequence[Path], name: str, by_day: bool
+) -> str:
+    """Return a query for the batch with the labels that came later, the newest that is known for each key of a day.
 
-    A label column in the batch itself is left out: before the outcome is known it can only hold a guess.
+    A key that stands on two days means two cases, so labels find the rows of their own day. A label column in the batch itself
+    is left out: before the outcome is known it can only hold a guess.
     """
     con, batches, column = opening.con, opening.passport.batches, opening.passport.task.label
     key, label = quote(batches.key or ""), quote(column)
     there = _columns(con, scan)
-    kept = f"b.* exclude ({label})" if column.lower() in there else "b.*"
+    hidden = [label] if column.lower() in there else []
+    if by_day and table.role != "days":
+        hidden.append(quote(DAY_COLUMN))
+    kept = f"b.* exclude ({', '.join(hidden)})" if hidden else "b.*"
     if not later:
         return f"select {kept} from {scan} b"
     files = _scan(opening, later, name + " labels", "file_row_number=true", f"filename={literal(_FILE)}")
@@ -196,7 +203,7 @@ def _with_late_labels(opening: Opening, table: Table, scan: str, later: Sequence
     as_text = ("VARCHAR" in there[(batches.key or "").lower()]) != ("VARCHAR" in came[(batches.key or "").lower()])
     mine, theirs = (f"cast({t}.{key} as varchar)" if as_text else f"{t}.{key}" for t in ("b", "l"))
     newest = f"last({label} order by {quote(_FILE)}, file_row_number) filter ({label} is not null) as {label}"
-    if table.role != "days":
+    if not by_day:
         newest = f"select {key}, {newest} from {files} group by {key}"
         return f"select {kept}, l.{label} from {scan} b left join ({newest}) l on {mine} = {theirs}"
     days, places = _places(opening, table, dict(zip(later, _listed(opening, later, name + " labels"), strict=True)))

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from checks.subject import on_reference, one_day
+from checks.subject import DAY_COLUMN, on_reference, one_day
 from roadworthy.canonical import digest_file
 from roadworthy.sql import quote
 from tests.support import DAY, make_subject, passport_of, write_parquet
@@ -28,6 +28,25 @@ def test_late_labels_join_a_batch_with_or_without_a_label_column(tmp_path, colum
         assert not subject.labelled.problem
         found = subject.rows("select id, label from labelled order by id")
     assert [row["label"] for row in found] == [0, 0, None]
+
+
+def test_a_key_that_stands_on_two_days_means_two_cases(tmp_path):
+    before = DAY - timedelta(days=1)
+    passport = passport_of(batches=LATE, windows={"drift": 2, "performance": 2, "fairness": 2})
+    for day, labels in ((before, [0, 1]), (DAY, [1, None])):
+        write_parquet({"id": pa.array([7, 8]), "label": pa.array(labels, pa.int64())}, tmp_path / f"labels/{day}-1.parquet")
+    batches = {before: {"id": [7, 8], "score": [0.1, 0.2]}, DAY: {"id": [7, 8], "score": [0.3, 0.4]}}
+    with make_subject(tmp_path, passport, None, batches) as subject:
+        for table in (subject.batch, subject.labelled, subject.decided):
+            assert [*table.columns] == ["id", "score", "label"], "the day of a row is nobody's column"
+            found = subject.rows(f"select score, label from {table.name} order by score")
+            assert [row["label"] for row in found] == [0, 1, 1, None]
+
+
+def test_a_column_of_the_data_that_is_called_as_ours_stays_in_a_day_of_its_own(tmp_path):
+    write_parquet({"id": [7], "label": [1]}, tmp_path / f"labels/{DAY}-1.parquet")
+    with make_subject(tmp_path, passport_of(batches=LATE), None, {DAY: {"id": [7], DAY_COLUMN: ["mine"]}}) as subject:
+        assert subject.rows("select * from labelled") == [{"id": 7, DAY_COLUMN: "mine", "label": 1}]
 
 
 def test_late_labels_are_part_of_what_was_read(tmp_path):
