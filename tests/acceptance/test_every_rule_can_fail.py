@@ -104,6 +104,9 @@ def case_of(rule: str, model: str) -> Case:
         "drift-outcome": Case(model, put(label, lambda t: (np.arange(len(t)) % 20 > 0).astype(int))),
         "drift-blanks": Case(model, blank(word, 0.5)),
         "drift-categories-new": Case(model, put(word, lambda _t: "never seen")),
+        "drift-drill-down": Case(
+            model, put("windspeed", lambda t: np.inf + 0 * t["windspeed"]) if model == "bikes" else blank(word, 1.0)
+        ),
         "drift-volume": Case(model, lambda t: pd.concat([t] * 60, ignore_index=True), later=21),
         "labels-arrive": Case(model, blank(label, 0.9)),
         "predictions-usable": Case(model, lambda t: blank(score, 0.5)(blank(prediction, 0.5)(t))),
