@@ -315,7 +315,9 @@ def drift(source: Source) -> Drift:
     lines = [line for _, _, line in columns]
     apart = ("drift.drill_down", "drift.score_move", "drift.segment_move")
     shapes = [
-        source.line(m) for m in measured if m.metric not in apart and ("column" not in m.over or m.metric == "drift.score_psi")
+        source.line(m)
+        for m in measured
+        if m.metric not in apart and m.status != "not_applicable" and ("column" not in m.over or m.metric == "drift.score_psi")
     ]
     order = list(catalogue())
     shapes.sort(key=lambda line: (order.index(line.metric), line.part))
@@ -339,7 +341,9 @@ def _moved(measured: Sequence[Measurement]) -> str:
 def _movers(source: Source, measured: Sequence[Measurement]) -> list[Line]:
     found = [m for m in measured if m.metric in ("drift.score_move", "drift.segment_move") and m.value is not None and m.over]
     found.sort(key=lambda m: (m.metric, -abs(m.value or 0.0), canonical_json(m.over)))
-    return [source.line(m) for m in found][:SHOWN_COLUMNS]
+    lines = [source.line(m, title=part_words(m.over, source.word), part="") for m in found[:SHOWN_COLUMNS]]
+    # A part of the move may be negative or above one, where columns cancel, so the catalogue knows no range; it is read in per cent.
+    return [line.model_copy(update={"figure": line.figure.model_copy(update={"unit": "share"})}) for line in lines]
 
 
 def _drill_down(measured: Sequence[Measurement]) -> str:
