@@ -342,7 +342,7 @@ def _movers(source: Source, measured: Sequence[Measurement]) -> list[Line]:
     found = [m for m in measured if m.metric in ("drift.score_move", "drift.segment_move") and m.value is not None and m.over]
     found.sort(key=lambda m: (m.metric, -abs(m.value or 0.0), canonical_json(m.over)))
     lines = [source.line(m, title=part_words(m.over, source.word), part="") for m in found[:SHOWN_COLUMNS]]
-    # A part of the move may be negative or above one, where columns cancel, so the catalogue knows no range; it is read in per cent.
+    # A part of the move may be negative or above one, where columns cancel; it is read in per cent all the same.
     return [line.model_copy(update={"figure": line.figure.model_copy(update={"unit": "share"})}) for line in lines]
 
 
