@@ -3,11 +3,11 @@
 Usage: python benchmarks/drift_peers.py [--rows 1000000] [--reference-rows 100000] [--python frouros=/path/to/python ...]
 
 The files are those of `benchmarks/drift.py`: 22 numbers and 10 categories, and a score and a decision that ours compares too.
-Evidently's DataDriftPreset is run beside ours, without the two categories of 5,000 and 50,000 levels, which take it many
-minutes; ours has them. The Kolmogorov-Smirnov tests of alibi-detect, frouros and NannyML are run on the 22 numbers beside
-ours on the same. What cannot be imported is skipped by name; none of them but Evidently is a dependency, and ``--python``
-names an interpreter that has one. Loading is what it takes until rows can be compared. Peak memory is that of the process,
-imports included.
+Ours is a night that finds its reference counted, as every night but the first does. Evidently's DataDriftPreset is run beside
+it, without the two categories of 5,000 and 50,000 levels, which take it many minutes; ours has them. The Kolmogorov-Smirnov
+tests of alibi-detect, frouros and NannyML are run on the 22 numbers beside ours on the same. What cannot be imported is
+skipped by name; none of them but Evidently is a dependency, and ``--python`` names an interpreter that has one. Loading is
+what it takes until rows can be compared. Peak memory is that of the process, imports included.
 """
 
 from __future__ import annotations
@@ -43,7 +43,17 @@ def frames(folder: Path, columns: list[str]) -> Any:
     return tuple(pandas.read_parquet(path, columns=columns) for path in paths)
 
 
-def ours(columns: list[str], exact: bool = False) -> Callable[[Path], Work]:
+class Kept(dict[str, Any]):
+    """What is kept of a reference, in memory; a workspace keeps it on disk."""
+
+    def get(self, kind: str, key: Any = None) -> Any:
+        return super().get(kind)
+
+    def put(self, kind: str, key: Any, content: Any) -> None:
+        self[kind] = content
+
+
+def ours(columns: list[str], exact: bool = False, kept: Kept | None = None) -> Callable[[Path], Work]:
     def work(folder: Path) -> Work:
         sys.path.insert(0, str(HERE.parent))
         from checks import drift
@@ -53,7 +63,10 @@ def ours(columns: list[str], exact: bool = False) -> Callable[[Path], Work]:
         card = passport_of(
             features=columns, protected=[], reference={"path": "reference.parquet"}, batches={"path": "batches/{date}*.parquet"},
         )
-        opened = open_subject(folder, card, DAY)
+        if kept is not None:
+            with open_subject(folder, card, DAY, kept=kept) as before:
+                drift.reference_profile(before)
+        opened = open_subject(folder, card, DAY, kept=kept)
 
         def run(subject: Any) -> None:
             found = drift.exact(subject, columns) if exact else drift.measure(subject)
@@ -111,13 +124,17 @@ def nannyml(folder: Path) -> Work:
     return lambda: frames(folder, NUMBERS), run
 
 
-EVERYTHING: dict[str, Callable[[Path], Work]] = {"roadworthy": ours([*NUMBERS, *CATEGORIES]), "evidently": evidently}
+EVERYTHING: dict[str, Callable[[Path], Work]] = {
+    "roadworthy": ours([*NUMBERS, *CATEGORIES], kept=Kept()), "roadworthy, first night": ours([*NUMBERS, *CATEGORIES]),
+    "evidently": evidently,
+}
 KOLMOGOROV: dict[str, Callable[[Path], Work]] = {
     "roadworthy, numbers": ours(NUMBERS), "roadworthy, exact": ours(NUMBERS, exact=True), "alibi_detect": alibi_detect,
     "frouros": frouros, "nannyml": nannyml,
 }
 TITLES = {
-    "roadworthy": "all statistics, 34 columns", "roadworthy, numbers": "all statistics, 24 columns",
+    "roadworthy": "all statistics, 34 columns", "roadworthy, first night": "reference counted too",
+    "roadworthy, numbers": "all statistics, 24 columns",
     "roadworthy, exact": "KS and Wasserstein on every row", "evidently": "DataDriftPreset, 30 columns",
 }
 
