@@ -111,7 +111,7 @@ def one(what: str, folder: Path) -> dict[str, float]:
 
     card = passport()
     imports, import_cpu = time.perf_counter() - started, time.process_time() - busy
-    with open_subject(folder, card, DAY, kept=Memory()) as subject:
+    with open_subject(folder, card, DAY, kept=Memory(), spill=folder / "spill") as subject:
         inputs = [*card.features, "score", "prediction"]
         plan = drift.reference_profile(subject)[0] if what in ("day", "night", "exact", "one", "year") else None
         year = days_table(subject, [DAY - timedelta(days=back) for back in range(DAYS)]) if what in ("one", "year") else None
@@ -128,7 +128,8 @@ def one(what: str, folder: Path) -> dict[str, float]:
         elif what == "day" and plan is not None:
             profile(subject.con, subject.batch, plan)
         elif what == "exact":
-            drift.exact(subject, ["n0"])
+            if any(m.status != "measured" for m in drift.exact(subject, ["n0"])):
+                raise SystemExit("drift.exact had an error; the figures would mean nothing")
         elif any(m.status == "error" for m in drift.measure(subject)):
             raise SystemExit("drift.measure had an error; the figures would mean nothing")
         return {"wall": time.perf_counter() - started, "cpu": time.process_time() - busy, "peak": _peak() - before,
