@@ -208,8 +208,9 @@ class Days:
         found = np.zeros(self.days, bool)
         for c in (*COLUMNS, SCORE):
             metric = "drift.score_psi" if c.name == SCORE.name else "drift.psi"
-            reference, batch, ordered = self.here.reference[c.name], self.counts[c.name], self.here.plans[c.name].ordered
-            found |= p_values(reference, batch, ordered) <= alpha[metric]
+            plan = self.here.plans[c.name]
+            reference, batch = comparable(plan, self.here.reference[c.name]), comparable(plan, self.counts[c.name])
+            found |= p_values(reference, batch, plan.ordered) <= alpha[metric]
         for c in COLUMNS:
             blanks = [_two_shares(int(k), self.rows, self.here.blanks[c.name], REFERENCE_ROWS) for k in self.blanks[c.name]]
             found |= np.array(blanks) <= alpha["drift.missing_change"]
@@ -219,6 +220,11 @@ class Days:
                 found |= np.array([_more_than(k, n, singles, m) for k, n in new]) <= alpha["drift.new_category_share"]
         outcome = [_two_shares(int(k), self.rows, self.here.positives, REFERENCE_ROWS) for k in self.positives]
         return np.asarray(found | (np.array(outcome) <= alpha["drift.label_rate_change"]), dtype=bool)
+
+
+def comparable(plan: ColumnPlan, counts: Ints) -> Ints:
+    """Return counts, one day or many, as `ColumnPlan.comparable` gives them."""
+    return np.concatenate([counts[..., :-2], counts[..., -2:].sum(axis=-1, keepdims=True)], axis=-1) if plan.rest else counts
 
 
 def p_values(reference: Ints, batch: Ints, ordered: bool) -> Floats:
@@ -279,7 +285,8 @@ def _rarest(expected: Floats) -> Ints:
 
 
 def _shifted(name: str, here: World, batch: Ints) -> Measurement:
-    reference, plan = here.reference[name], here.plans[name]
+    plan = here.plans[name]
+    reference, batch = comparable(plan, here.reference[name]), comparable(plan, batch)
     moved = shift(reference, batch, ordered=plan.ordered)
     n, m = int(batch.sum()), int(reference.sum())
     return Measurement(

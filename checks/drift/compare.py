@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.drift import kolmogorov, statistics
 from checks.drift.blocks import hold_back
@@ -240,8 +241,9 @@ class _Column:
             table, rows = ("batch", n) if n < LEAST_ROWS else (self.both.baseline.role, m)
             said = f"The {table} holds {rows} values of '{self.name}'; a shift cannot be told from chance below {LEAST_ROWS}."
             return [self.without(metric, "insufficient", said, min(n, m)) for metric in metrics]
-        moved = shift(np.array(there.cells), np.array(here.cells), ordered=plan.ordered)
-        found = [self._psi(plan, there, here, moved), *self._of_shares(there, here, moved)]
+        a, b = np.array(plan.comparable(there.cells)), np.array(plan.comparable(here.cells))
+        moved = shift(a, b, ordered=plan.ordered)
+        found = [self._psi(plan, there, here, moved), *self._of_shares(a, b, _sizes(there, here), moved)]
         return [*found, self._ks(there, here), self._wasserstein(plan, there, here, moved)] if plan.ordered else found
 
     def _psi(self, plan: ColumnPlan, there: ColumnCounts, here: ColumnCounts, moved: Shift) -> Measurement:
@@ -253,9 +255,10 @@ class _Column:
             details={"cells": _cells(plan, there, here)},
         )
 
-    def _of_shares(self, there: ColumnCounts, here: ColumnCounts, moved: Shift) -> list[Measurement]:
+    def _of_shares(
+        self, a: NDArray[np.int64], b: NDArray[np.int64], sizes: dict[str, int], moved: Shift
+    ) -> list[Measurement]:
         """Return the distances that do not ask for an order."""
-        a, b, sizes = np.array(there.cells), np.array(here.cells), _sizes(there, here)
         least = min(sizes.values())
         x, y = moved.merged
         statistic, p_value = statistics.chi_square(x, y)

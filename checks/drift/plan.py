@@ -141,6 +141,21 @@ class ColumnPlan:
         """The finest edges that the column is counted by."""
         return self.fine or self.edges
 
+    def comparable(self, counts: Sequence[int]) -> tuple[int, ...]:
+        """Return counts of the cells as two samples may be compared in them: categories never seen stand with the rare ones.
+
+        The baseline holds none of what it has never seen, and every further day of the same world holds some (Good 1953). A cell
+        that is empty on one side by construction would call that a shift; together with the other rare categories it is none.
+
+        Examples
+        --------
+        >>> ColumnPlan("x", "text", top=("a",), rest=("b", "c")).comparable((50, 9, 1))
+        (50, 10)
+        >>> ColumnPlan("x", "text", top=("a",)).comparable((50, 0, 1))
+        (50, 0, 1)
+        """
+        return (*counts[:-2], counts[-2] + counts[-1]) if self.rest else tuple(counts)
+
     def labels(self) -> list[str]:
         """Return a short name for each cell; the ends of the reference's range are not told, because they are single rows.
 
