@@ -129,7 +129,7 @@ EVERYTHING: dict[str, Callable[[Path], Work]] = {
     "evidently": evidently,
 }
 KOLMOGOROV: dict[str, Callable[[Path], Work]] = {
-    "roadworthy, numbers": ours(NUMBERS), "roadworthy, exact": ours(NUMBERS, exact=True), "alibi_detect": alibi_detect,
+    "roadworthy, numbers": ours(NUMBERS, kept=Kept()), "roadworthy, exact": ours(NUMBERS, exact=True), "alibi_detect": alibi_detect,
     "frouros": frouros, "nannyml": nannyml,
 }
 TITLES = {
