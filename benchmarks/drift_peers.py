@@ -129,8 +129,8 @@ EVERYTHING: dict[str, Callable[[Path], Work]] = {
     "evidently": evidently,
 }
 KOLMOGOROV: dict[str, Callable[[Path], Work]] = {
-    "roadworthy, numbers": ours(NUMBERS, kept=Kept()), "roadworthy, exact": ours(NUMBERS, exact=True), "alibi_detect": alibi_detect,
-    "frouros": frouros, "nannyml": nannyml,
+    "roadworthy, numbers": ours(NUMBERS, kept=Kept()), "roadworthy, exact": ours(NUMBERS, exact=True),
+    "alibi_detect": alibi_detect, "frouros": frouros, "nannyml": nannyml,
 }
 TITLES = {
     "roadworthy": "all statistics, 34 columns", "roadworthy, first night": "reference counted too",

@@ -26,7 +26,7 @@ import numpy as np
 
 from checks.counts import group
 from checks.drift.carriers import NOBODY, Carried, Moved, Numbers, Part, kitagawa, shapley
-from checks.drift.plan import plan_of
+from checks.drift.plan import ColumnPlan, plan_of
 from checks.drift.profile import Profile, merge, profile, profile_by_day
 from checks.drift.shift import LEAST_EXPECTED, shift
 from checks.drift.wording import plain_sentence
@@ -296,21 +296,22 @@ def _since(subject: Subject, columns: Sequence[str]) -> dict[str, dict[str, Any]
     for name in columns:
         if name not in plan.columns or not all(name in side.columns and side.columns[name].cells for side in (there, here)):
             continue
-        ordered = plan.columns[name].ordered
-        tonight = _apart(there, here, name=name, ordered=ordered)
+        column = plan.columns[name]
+        tonight = _apart(there, here, column=column)
         if tonight > 0:
-            found[name] = _run(days, partial(_apart, there, name=name, ordered=ordered), tonight / 2)
+            found[name] = _run(days, partial(_apart, there, column=column), tonight / 2)
     return {name: run for name, run in found.items() if run}
 
 
-def _apart(there: Profile, here: Profile, *, name: str, ordered: bool) -> float:
+def _apart(there: Profile, here: Profile, *, column: ColumnPlan) -> float:
     """Return the debiased PSI of a column, 0 where there are too few values to tell."""
-    if name not in here.columns:
+    if column.name not in here.columns:
         return 0.0
-    cells = (there.columns[name].cells, here.columns[name].cells)
+    cells = (there.columns[column.name].cells, here.columns[column.name].cells)
     if min(map(sum, cells)) < 2 * LEAST_EXPECTED or len(cells[0]) != len(cells[1]):
         return 0.0
-    return shift(np.array(cells[0]), np.array(cells[1]), ordered=ordered).effect
+    a, b = (np.array(column.comparable(counts)) for counts in cells)
+    return shift(a, b, ordered=column.ordered).effect
 
 
 def _run(days: Mapping[date, Profile], apart: Callable[[Profile], float], half: float) -> dict[str, Any]:
