@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from checks.subject import Subject
@@ -58,6 +59,6 @@ def investigate(
     found: list[Measurement] = []
     seconds: dict[str, float] = {}
     for name, metrics, run in investigations:
-        made, seconds[name] = guarded(name, metrics, lambda: run(subject, columns, restricted), subject)  # noqa: B023 - called here
+        made, seconds[name] = guarded(name, metrics, partial(run, subject, columns, restricted), subject)
         found += made
     return found, seconds
