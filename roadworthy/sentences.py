@@ -9,48 +9,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from roadworthy import groups
 from roadworthy.catalogue import Metric
+from roadworthy.figures import digits, number, side, trim
 from roadworthy.measurement import Measurement
 from roadworthy.policy import Limit, Rule
 
+__all__ = ["describe", "hardly_used", "limit_words", "number", "of_block", "part", "rows_that_would_decide", "sentence"]
+
 Words = Callable[[str], str]
-
-
-def number(value: float, unit: str, more: int = 0) -> str:
-    """Write a number the way its unit is read, with `more` digits than usual.
-
-    Examples
-    --------
-    >>> number(0.8275, "share"), number(0.7594, "ratio"), number(-0.0251, "difference"), number(29200, "count")
-    ('82.8 %', '0.76', '-2.5 points', '29,200')
-    >>> number(0.79996, "share"), number(0.79996, "share", 2)
-    ('80.0 %', '79.996 %')
-    """
-    if unit == "share":
-        return f"{_trim(100 * value, 1 + more)} %"
-    if unit == "difference":
-        return f"{_trim(100 * value, 1 + more)} points"
-    if unit == "count":
-        return _trim(value, more)
-    if unit == "ratio":
-        return _trim(value, 2 + more)
-    text = _trim(value, more) if abs(value) >= 1000 else f"{value + 0.0:.{3 + more}g}"
-    return f"{text} s" if unit == "seconds" else text
-
-
-def _trim(value: float, digits: int) -> str:
-    text = f"{value:,.{digits}f}"
-    return text.lstrip("-") if not text.strip("-0.,") else text
-
-
-def _digits(unit: str, fine: Callable[[Callable[[float], float]], bool]) -> int:
-    """Return the fewest digits more than usual with which the numbers shown, as the reader reads them, are fine."""
-    scale = 100 if unit in ("share", "difference") else 1
-
-    def shown(more: int) -> Callable[[float], float]:
-        return lambda value: float(number(value, unit, more).partition(" ")[0].replace(",", "")) / scale
-
-    return next((more for more in range(10) if fine(shown(more))), 0)
 
 
 def hardly_used(weight: float) -> str:
@@ -61,7 +28,7 @@ def hardly_used(weight: float) -> str:
     >>> hardly_used(0.004)
     'Moved, but decides at most 0.4 % of the score.'
     """
-    more = _digits("share", lambda shown: shown(weight) >= weight)
+    more = digits("share", lambda shown: shown(weight) >= weight)
     return f"Moved, but decides at most {number(weight, 'share', more)} of the score."
 
 
@@ -77,10 +44,6 @@ def of_block(note: str, since: str, through: str, needed: int) -> str:
     return f"{note} {said}" if note else said
 
 
-def _side(value: float, end: float) -> int:
-    return 0 if math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-15) else 1 if value > end else -1
-
-
 def limit_words(limit: Limit, unit: str) -> str:
     """Write a limit in words, with as many digits as it has.
 
@@ -90,7 +53,7 @@ def limit_words(limit: Limit, unit: str) -> str:
     ('at most 12.34 %', 'between -10.0 points and 10.0 points')
     """
     ends = [end for end in (limit.at_least, limit.at_most) if end is not None]
-    more = _digits(unit, lambda shown: all(_side(shown(end), end) == 0 for end in ends))
+    more = digits(unit, lambda shown: all(side(shown(end), end) == 0 for end in ends))
     words = [number(end, unit, more) for end in ends]
     if len(words) == 2:
         return f"between {words[0]} and {words[1]}"
@@ -123,18 +86,23 @@ def part(over: Mapping[str, Any], word: Words) -> str:
 
 
 def describe(measurement: Measurement, metric: Metric, word: Words, limit: Limit | None = None) -> str:
-    """Say what was measured: title, part, value, interval, n; with digits enough to see on which side of `limit` each lies."""
+    """Say what was measured: title, part, value, interval, n; with digits enough to see on which side of `limit` each lies.
+
+    Of groups it says who, how much, against whom, by which definition and of how many.
+    """
     where = part(measurement.over, word)
     head = f"{metric.title} ({where})" if where else metric.title
     if measurement.value is None:
         return f"{head}: {measurement.reason}"
     told = [v for v in (measurement.value, measurement.low, measurement.high) if v is not None]
     ends = [end for end in (limit.at_least, limit.at_most) if end is not None] if limit else []
-    more = _digits(metric.unit, lambda shown: all(_side(shown(v), end) == _side(v, end) for v in told for end in ends))
+    more = digits(metric.unit, lambda shown: all(side(shown(v), end) == side(v, end) for v in told for end in ends))
     text = f"{head}: {number(measurement.value, metric.unit, more)}"
+    if told_of_groups := groups.compared(measurement, where, lambda x: number(x, metric.unit, more)):
+        return told_of_groups
     if measurement.low is not None and measurement.high is not None and measurement.confidence is not None:
         low, high = number(measurement.low, metric.unit, more), number(measurement.high, metric.unit, more)
-        text += f" ({_trim(100 * measurement.confidence, 0)} % interval {low} to {high})"
+        text += f" ({trim(100 * measurement.confidence, 0)} % interval {low} to {high})"
     if measurement.n is not None:
         text += f", n = {measurement.n:,}"
     return text
