@@ -10,7 +10,8 @@ How each test decides
     The value against the limit. For counts and facts that carry no sampling error.
 ``interval``
     The whole interval inside the limit: pass. The whole interval outside: the rule's breach. Across it: warn, with
-    the number of rows that would decide. Less data than ``min``: insufficient.
+    the number of rows that would decide. Less data than ``min``: insufficient. Where groups of people are compared, a breach
+    must also survive the correction over all groups, metrics and nights (`roadworthy.comparisons`); else it warns.
 ``bh``
     Benjamini and Hochberg's procedure (1995) at ``alpha`` over every measurement the rule matches; a breach needs
     both a rejection and a value surely beyond the limit, so a tiny shift of a huge table does not alarm. What surely moved
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from roadworthy import deciding
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
+from roadworthy.comparisons import Comparisons
 from roadworthy.deciding import Outcome, Rejection
 from roadworthy.finding import ORDER, Finding, FindingStatus, Verdict
 from roadworthy.measurement import Measurement
@@ -63,7 +65,7 @@ __all__ = [
     "Context", "Judgement", "alarmed", "judge", "rejudge", "verdict_of",
 ]
 
-JUDGE_VERSION = "2"
+JUDGE_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,10 @@ class _Night:
         self.sequential = Sequential(
             policy, context.tier, context.task, context.day, context.resets, self.history.get("sequential", {}), measurements
         )
+        self.comparisons = Comparisons(
+            policy.rules_for(context.tier, context.task, context.when), measurements, policy.fairness_alpha, context.when,
+            context.day.isoformat(), self.history.get("comparisons", {}), context.baselines,
+        )
 
     def state(self, findings: Sequence[Finding]) -> dict[str, Any]:
         """Return what tomorrow's judgement starts from."""
@@ -197,6 +203,7 @@ class _Night:
             "decided": decided(findings),
             "persist": remembered(self.breaches, day, self.history),
             "sequential": self.sequential.carried(),
+            "comparisons": self.comparisons.carried(),
             "points": points(self.measurements, findings, day, self.history),
             **block_of(self.pool, self.decided, self.history),
         }
@@ -300,7 +307,7 @@ class _Night:
             return compared, Outcome("insufficient", trouble, deciding.smallest_effect(compared))
         if rule.test == "sequential":
             return compared, self.sequential.outcome(rule, m)
-        return compared, deciding.tested(rule, compared, rejection)
+        return compared, self.comparisons.weighed(rule, m, deciding.tested(rule, compared, rejection))
 
     def _hardly_used(
         self, rule: Rule, m: Measurement, status: FindingStatus, note: str, details: dict[str, Any]

@@ -243,6 +243,11 @@ class Policy(Strict):
         default=0.001, gt=0, le=0.05,
         description="How likely a model within its limits may be stopped in a year by all sequential rules together.",
     )
+    fairness_alpha: float = Field(
+        default=0.05, gt=0, le=0.2,
+        description="How likely a model may be failed by any comparison of groups at one gate, or in a year of nights, if every "
+        "group stood exactly at its limit.",
+    )
     renew_lease_on_breach: bool = Field(default=False, description="Whether a night with a breach still renews the lease.")
     rules: list[Rule] = Field(min_length=1, description="The rules.")
 
