@@ -73,14 +73,17 @@ class Source:
         return f"E{self.families.index(family) + 1}" if family in self.families else f"E{len(self.families) + 1}"
 
     def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
-        """Say whether a number speaks of so few people that it could point at one of them."""
+        """Say whether a number speaks of so few people that it could point at one of them.
+
+        A share tells two counts, of those who are in it and of those who are not; if either is one to nine people, in the group or
+        in the one that it is compared with, the share is withheld.
+        """
         if "group" not in over:
             gap = metric.startswith("fairness.") and metric.endswith("_difference")
             return gap and str(over.get("attribute")) in self.few_in
         m = self.measured.get((metric, canonical_json(over)))
-        cell = m.stats.get("cases_group") if m is not None else None  # those of the group that the rate is a share of
-        seen = [x for x in (n, cell) if isinstance(x, int)]
-        return any(0 < x < FEWEST_PEOPLE for x in seen) or canonical_json(over["group"]) in self.few
+        cells = [n, *(_cells(m) if m is not None else [])]
+        return any(isinstance(x, int) and 0 < x < FEWEST_PEOPLE for x in cells) or canonical_json(over["group"]) in self.few
 
     def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
         """Return the findings about one measurement."""
@@ -136,6 +139,18 @@ class Source:
         if self.hides(m.metric, m.over, m.n) or len(points) < 2 or points[-1][0] != self.run["day"]:
             return None
         return float(points[-2][1])
+
+
+def _cells(m: Measurement) -> list[Any]:
+    """Return the counts of people that a measurement of a group tells."""
+    found: list[Any] = [m.stats.get("cases_group")]
+    for who in ("group", "reference"):
+        chosen, cases = m.stats.get(f"selected_{who}"), m.stats.get(f"cases_{who}")
+        if isinstance(chosen, int) and isinstance(cases, int):
+            found += [chosen, cases - chosen]
+    if m.metric.endswith("_rate"):  # a group's own share
+        found += [m.stats.get("positives"), m.stats.get("negatives")]
+    return found
 
 
 def worst(findings: Iterable[Finding]) -> str | None:

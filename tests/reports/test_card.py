@@ -248,6 +248,17 @@ def test_a_rate_over_fewer_than_ten_cases_of_a_larger_group_is_withheld(make_bun
     assert "-0.1234" not in page and "−12" not in page
 
 
+@pytest.mark.parametrize("refused", [{"selected_group": 151}, {"selected_reference": 394}], ids=["group", "reference"])
+def test_a_rate_that_tells_of_one_to_nine_people_is_withheld_on_either_side_of_the_comparison(make_bundle, refused):
+    group = {"group": {"sex": "female"}}
+    stats = {"selected_group": 120, "cases_group": 155, "selected_reference": 300, "cases_reference": 400, **refused}
+    told = Measurement("fairness.true_positive_rate_difference", group, -0.1234, -0.4, 0.2, 0.95, n=155, stats=stats)
+    page = cards.html(cards.build(bundle := make_bundle(measured(tpr_f=told)), snapshot_of(bundle)))
+    assert "-0.1234" not in page and "−12" not in page
+    many = Measurement(told.metric, group, -0.1234, -0.4, 0.2, 0.95, n=155, stats={**stats, **dict.fromkeys(refused, 100)})
+    assert "−12" in cards.html(cards.build(bundle := make_bundle(measured(tpr_f=many)), snapshot_of(bundle)))
+
+
 def test_the_passing_line_of_a_rule_shows_the_closest_to_the_limit(make_bundle):
     bundle = make_bundle()
     made = cards.build(bundle, snapshot_of(bundle))
