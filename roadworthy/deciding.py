@@ -142,6 +142,17 @@ def tested(rule: Rule, m: Measurement, rejection: Rejection | None) -> Outcome:
     return Outcome("warn", note, {"rows_that_would_decide": needed, **half})
 
 
+def too_small(rule: Rule, m: Measurement, few: str) -> Outcome:
+    """Return what is said of a part that is too small: what is missing, and how many rows decide if the number stays as it is."""
+    details = smallest_effect(m)
+    needed = rows_that_would_decide(m, rule.parsed, m.stats.get("scale") == "log") if rule.test == "interval" else None
+    if needed is None or m.n is None or needed <= m.n:
+        return Outcome("insufficient", few, details)
+    least = max(needed, rule.min.n)
+    said = f"{few} If it stays as it is, about {least:,} rows of this kind would decide."
+    return Outcome("insufficient", said, {"rows_that_would_decide": least, **details})
+
+
 def smallest_effect(m: Measurement) -> dict[str, Any]:
     """Return the least difference that these data could have told from none, where an interval tells it: its half width."""
     return {} if m.low is None or m.high is None else {"smallest_effect": (m.high - m.low) / 2}

@@ -303,8 +303,10 @@ class _Night:
             said = f"The check gave {m.value:.6g}, which this metric cannot be; its range is {catalogue()[rule.metric].range}."
             return m, Outcome("error", said, {})
         compared, trouble = deciding.against(rule, m, self.context.baselines)
-        if trouble or (trouble := deciding.too_few(rule, compared)):
+        if trouble:
             return compared, Outcome("insufficient", trouble, deciding.smallest_effect(compared))
+        if few := deciding.too_few(rule, compared):
+            return compared, deciding.too_small(rule, compared, few)
         if rule.test == "sequential":
             return compared, self.sequential.outcome(rule, m)
         return compared, self.comparisons.weighed(rule, m, deciding.tested(rule, compared, rejection))

@@ -148,6 +148,16 @@ def test_too_small_groups_and_rules_that_only_warn_are_no_comparisons():
     assert [f.status for f in warned] == ["warn"] and "comparisons" not in warned[0].details
 
 
+def test_a_group_that_is_too_small_says_how_many_rows_would_decide():
+    (found,) = judged([gap(5, 12, 500, 1000)], of_gaps("between -0.2 and 0.2", min={"n": 30})).findings
+    n = found.details["rows_that_would_decide"]
+    assert found.status == "insufficient" and n > 30
+    few = "Too few rows to decide: 12 of 30 needed."
+    assert found.note == f"{few} If it stays as it is, about {n:,} rows of this kind would decide."
+    (found,) = judged([gap(0, 12, 500, 1000)], of_gaps("between -0.2 and 0.2", min={"n": 30})).findings
+    assert found.note == few  # by the interval alone these would decide already
+
+
 def test_the_first_night_spends_half_and_a_later_one_its_part_of_a_year():
     m = gap(23, 100, 500, 1000)
     first = judged([m], of_gaps("between -0.15 and 0.15"))
