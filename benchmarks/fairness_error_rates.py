@@ -2,33 +2,46 @@
 
 Usage: python benchmarks/fairness_error_rates.py [--draws 1000] [--policy data/policies/high.yaml]
 
-Labels and decisions of a reference group and of smaller groups are drawn from known rates (fixed seeds) and judged by the
-intervals of the checks against the limits and least numbers of the policy, without any correction and with one that holds
-over all groups and metrics together (Sidak). docs/fairness.md shows the tables that this prints.
+Labels and decisions of a reference group and of smaller groups are drawn from known rates (fixed seeds). From the counts the
+family's own functions measure, and the judge judges by all fairness rules of the policy together, as it does in service:
+intervals, least numbers, and the correction over groups, rules and nights. docs/fairness.md shows the tables that this prints.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from checks.fairness.counted import Cell
+from checks.fairness.rates import measure_attribute
+from checks.fairness.tally import Part, Tally
 from checks.intervals import Interval, newcombe, ratio, wilson
-from checks.intervals.simultaneous import sidak, widest_gap
-from roadworthy.policy import Limit
+from checks.intervals.simultaneous import widest_gap
+from roadworthy.comparisons import NIGHTS, p_value
+from roadworthy.finding import Finding
+from roadworthy.judge import Context, judge
+from roadworthy.measurement import Measurement
+from roadworthy.passport import Protected
+from roadworthy.policy import Limit, Policy, read_policy
 
 SEED = 20261122
 ROOT = Path(__file__).resolve().parent.parent
+HIGH = ROOT / "data/policies/high.yaml"
 REFERENCE = 1000
+DAY = date(2026, 4, 9)
 Table = tuple[int, int, int, int]
 """Rows with a favourable label and decision, favourable label and other decision, and so on with the other label."""
+CODES = ((1, 1), (1, 0), (0, 1), (0, 0))
 
 
 @dataclass(frozen=True)
@@ -46,61 +59,52 @@ class Truth:
         return [good * self.tpr, good * (1 - self.tpr), bad * self.fpr, bad * (1 - self.fpr)]
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One rule: a metric, its limit, and the least numbers it decides on."""
-
-    metric: str
-    limit: Limit
-    n: int
-    positives: int
-    negatives: int
-
-    def verdict(self, here: Table, there: Table, confidence: float = 0.95) -> str:
-        """Return pass, fail, warn or insufficient, as a rule of test `interval` does."""
-        labels = self.metric == "fairness.true_positive_rate_difference"
-        few = [min(sides) for sides in zip(_sides(here, labels), _sides(there, labels), strict=True)]
-        if min(sum(here), sum(there)) < self.n or few[0] < self.positives or few[1] < self.negatives:
-            return "insufficient"
-        found = interval(self.metric, here, there, confidence)
-        if found is None:
-            return "insufficient"
-        if self.limit.holds(found.low) and self.limit.holds(found.high):
-            return "pass"
-        return "fail" if self.limit.excludes(found.low, found.high) else "warn"
+def fairness_of(path: Path = HIGH, **limits: str) -> Policy:
+    """Return the policy with its fairness rules alone, with other limits where they are named by rule."""
+    whole = read_policy(path)
+    rules = [r for r in whole.rules if r.metric.startswith("fairness.")]
+    changed = [r.model_copy(update={"limit": limits.get(r.id.replace("-", "_"), r.limit)}) for r in rules]
+    return whole.model_copy(update={"rules": changed})
 
 
-def _sides(table: Table, labels: bool) -> tuple[int, int]:
-    return (table[0] + table[1], table[2] + table[3]) if labels else (table[0] + table[2], table[1] + table[3])
+def only(metrics: Sequence[str], limit: str, *, alone: str = "fail") -> Policy:
+    """Return a policy of one rule a metric, without least numbers, all with one limit."""
+    rules = [
+        {
+            "id": short.replace("_", "-"), "metric": f"fairness.{short}", "limit": limit, "test": "interval", "breach": alone,
+            "over": {"attribute" if short.startswith(("equalized", "demographic")) else "group": "any"},
+            "because": "A simulation asks how often it is wrong.",
+        }
+        for short in metrics
+    ]
+    return Policy.model_validate({"schema_version": 1, "policy": "simulated", "title": "Simulated", "rules": rules})
 
 
-def interval(metric: str, here: Table, there: Table, confidence: float = 0.95) -> Interval | None:
-    """Return the interval that the check gives, at any confidence; None where the check says `insufficient`."""
-    if metric == "fairness.true_positive_rate_difference":
-        counts = (here[0], here[0] + here[1], there[0], there[0] + there[1])
-        return newcombe(*counts, confidence) if counts[1] and counts[3] else None
-    if metric == "fairness.false_positive_rate_difference":
-        counts = (here[2], here[2] + here[3], there[2], there[2] + there[3])
-        return newcombe(*counts, confidence) if counts[1] and counts[3] else None
-    counts = (here[0] + here[2], sum(here), there[0] + there[2], sum(there))
-    if metric == "fairness.selection_rate_difference":
-        return newcombe(*counts, confidence)
-    return ratio(*counts, confidence) if counts[2] else None
+def without_minimum(policy: Policy) -> Policy:
+    """Return the same rules without the least numbers that they ask for."""
+    empty = type(policy.rules[0].min)()
+    return policy.model_copy(update={"rules": [r.model_copy(update={"min": empty}) for r in policy.rules]})
 
 
-def rules(path: Path) -> list[Judged]:
-    """Return the two rules about groups as the policy has them."""
-    import yaml
+def measured(groups: Mapping[str, Table]) -> list[Measurement]:
+    """Return what the fairness family measures of groups; the first is the reference group."""
+    part = Part((Protected(name="g", column="g", reference=next(iter(groups))),))
+    by_label = [Cell((name,), y, d, n) for name, table in groups.items() for (y, d), n in zip(CODES, table, strict=True)]
+    labelled = Tally(part, "labelled", "", True, tuple(by_label))
+    decided = Tally(part, "decided", "", False, tuple(cell._replace(label=None) for cell in by_label))
+    names = [(name,) for name in groups]
+    return [m for tally in (decided, labelled) for m in measure_attribute(names, tally, labelled)]
 
-    found = []
-    for rule in yaml.safe_load(path.read_text(encoding="utf-8"))["rules"]:
-        if rule["metric"] in ("fairness.selection_rate_ratio", "fairness.true_positive_rate_difference"):
-            least = rule.get("min", {})
-            wanted = (least.get(key, 0) for key in ("n", "positives", "negatives"))
-            found.append(Judged(rule["metric"], Limit.parse(rule["limit"]), *wanted))
-    if len(found) != 2:
-        raise SystemExit(f"{path} does not judge the selection rate ratio and the true positive rate difference of groups.")
-    return found
+
+def findings(groups: Mapping[str, Table], policy: Policy, **says: Any) -> list[Finding]:
+    """Return what the judge finds at a gate, or as `says` names it."""
+    context = Context(**{"tier": "high", "task": "binary", "when": "gate", "day": DAY, **says})
+    return judge(measured(groups), policy, context).findings
+
+
+def fails(found: Sequence[Finding], *, corrected: bool = True) -> bool:
+    """Say whether any comparison fails; without the correction also where only the correction made it a warning."""
+    return any(f.status == "fail" or (not corrected and f.details.get("alone") == "fail") for f in found)
 
 
 def draws(random: np.random.Generator, truth: Truth, size: int, times: int) -> list[Table]:
@@ -108,80 +112,119 @@ def draws(random: np.random.Generator, truth: Truth, size: int, times: int) -> l
     return [tuple(row) for row in random.multinomial(size, truth.cells, size=times).tolist()]
 
 
-def failing(
-    judged: Sequence[Judged], reference: Truth, small: Truth, size: int, groups: int, times: int, *, corrected: bool = False
-) -> float:
-    """Return the share of draws in which any group fails any rule."""
+def failing(policy: Policy, reference: Truth, small: Truth, size: int, groups: int, times: int) -> tuple[float, float]:
+    """Return the share of draws in which any group fails any rule: without the correction, and with it."""
     random = np.random.default_rng([SEED, size, groups])
     there = draws(random, reference, REFERENCE, times)
     others = [draws(random, small, size, times) for _ in range(groups)]
-    level = sidak(0.95, groups * len(judged)) if corrected else 0.95
-    return sum(
-        any(rule.verdict(group[i], there[i], level) == "fail" for group in others for rule in judged) for i in range(times)
-    ) / times
+    alone = together = 0
+    for i in range(times):
+        found = findings({"reference": there[i], **{f"g{k:02}": group[i] for k, group in enumerate(others)}}, policy)
+        alone += fails(found, corrected=False)
+        together += fails(found)
+    return alone / times, together / times
 
 
 FAIR = Truth(0.5, 0.8, 0.4), Truth(0.5, 0.8, 0.4)
 AT_THE_LIMIT = Truth(0.5, 0.8, 0.4), Truth(0.5, 0.6, 0.36)  # ratio 0.48 / 0.6 = 0.8, true positive rates 0.2 apart
-NO_MINIMUM = {"n": 0, "positives": 0, "negatives": 0}
 
 
-def false_alarms(judged: Sequence[Judged], times: int) -> Iterator[tuple[object, ...]]:
+def false_alarms(policy: Policy, times: int) -> Iterator[tuple[object, ...]]:
     """Yield size, number of small groups, and how often any of them fails, where all true gaps are zero or at the limit."""
-    bare = [Judged(rule.metric, rule.limit, 0, 0, 0) for rule in judged]
+    bare = without_minimum(policy)
     for size, groups in product((20, 100, 500), (1, 4, 10)):
-        yield (
-            size, groups,
-            failing(judged, *FAIR, size, groups, times), failing(bare, *FAIR, size, groups, times),
-            failing(bare, *AT_THE_LIMIT, size, groups, times),
-            failing(bare, *AT_THE_LIMIT, size, groups, times, corrected=True),
+        fair, fair_bare = failing(policy, *FAIR, size, groups, times)[1], failing(bare, *FAIR, size, groups, times)
+        yield size, groups, fair, *fair_bare, *failing(bare, *AT_THE_LIMIT, size, groups, times)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A true gap that is to be found."""
+
+    words: str
+    reference: Truth
+    small: Truth
+    rules: tuple[str, ...]
+    size: int = 500
+
+
+_ODDS = ("true_positive_rate_difference", "false_positive_rate_difference")
+_ALL = ("selection_rate_difference", *_ODDS)
+SELECTION = Gap("selection rates 0.6 and 0.4", Truth(0.5, 0.8, 0.4), Truth(0.5, 0.6, 0.2), _ALL)
+ONE_RATE = Gap("equalised odds: true positive rates 0.7 and 0.5", Truth(0.5, 0.7, 0.2), Truth(0.5, 0.5, 0.2), _ODDS)
+BOTH_RATES = Gap("equalised odds: both rates 0.2 apart", Truth(0.5, 0.7, 0.2), Truth(0.5, 0.5, 0.4), _ODDS)
+
+
+def found_of(gap: Gap, policy: Policy, fair_groups: int, times: int, rules: Sequence[str], **says: Any) -> float:
+    """Return how often any of the rules fails for the group that is treated worse, beside so many fair groups of its size."""
+    random = np.random.default_rng([SEED, fair_groups])
+    there, bad = draws(random, gap.reference, REFERENCE, times), draws(random, gap.small, gap.size, times)
+    fair = [draws(random, gap.reference, gap.size, times) for _ in range(fair_groups)]
+    found = 0
+    for i in range(times):
+        groups = {"reference": there[i], "worse": bad[i], **{f"g{k}": group[i] for k, group in enumerate(fair)}}
+        found += any(
+            f.status == "fail" and f.rule in rules and f.over.get("group", f.over) in ({"g": "worse"}, {"attribute": "g"})
+            for f in findings(groups, policy, **says)
         )
+    return found / times
 
 
-def power(times: int) -> Iterator[tuple[str, float, float]]:
-    """Yield what is to be found and how often it fails its limit, alone and corrected over four groups and two metrics."""
-    wide = sidak(0.95, 8)
-    cases: list[tuple[str, str, Truth, Truth, int]] = [
-        ("selection rates 0.2 apart, limit 0.1, 500 against 1,000", "selection_rate_difference",
-         Truth(0.5, 0.8, 0.4), Truth(0.5, 0.6, 0.2), 500),
-        ("true positive rates 0.2 apart, limit 0.1, 250 positives against 500", "true_positive_rate_difference",
-         Truth(0.5, 0.7, 0.2), Truth(0.5, 0.5, 0.2), 500),
-    ]
-    limit = Limit.parse("between -0.1 and 0.1")
-    for words, short, reference, small, size in cases:
-        random = np.random.default_rng(SEED)
-        pairs = list(zip(draws(random, small, size, times), draws(random, reference, REFERENCE, times), strict=True))
-        rule = Judged(f"fairness.{short}", limit, 0, 0, 0)
-        yield words, *(sum(rule.verdict(a, b, c) == "fail" for a, b in pairs) / times for c in (0.95, wide))
-    for words, small in (
-        ("equalised odds 0.2 (true positive rates), limit 0.1, 250 positives and negatives", Truth(0.5, 0.5, 0.2)),
-        ("equalised odds 0.2 (both rates), limit 0.1, 250 positives and negatives", Truth(0.5, 0.5, 0.4)),
-    ):
-        random, reference = np.random.default_rng(SEED), Truth(0.5, 0.7, 0.2)
-        pairs = list(zip(draws(random, small, 500, times), draws(random, reference, REFERENCE, times), strict=True))
-        single = [
-            any(Judged(f"fairness.{short}", limit, 0, 0, 0).verdict(a, b) == "fail"
-                for short in ("true_positive_rate_difference", "false_positive_rate_difference"))
-            for a, b in pairs
-        ]
-        gaps = [
-            widest_gap([[(t[0], t[0] + t[1]) for t in pair], [(t[2], t[2] + t[3]) for t in pair]]).low > 0.1 for pair in pairs
-        ]
-        yield words, sum(single) / times, sum(gaps) / times
+def power(times: int) -> Iterator[tuple[str, str, int, float]]:
+    """Yield what is to be found, by which rules, beside how many fair groups, and how often it is found; limit 0.1."""
+    limit = "between -0.1 and 0.1"
+    for gap in (SELECTION, ONE_RATE, BOTH_RATES):
+        judged = [("selection_rate_difference",), gap.rules] if gap is SELECTION else [gap.rules]
+        asked = ["selection-rate-difference"] if gap is SELECTION else [r.replace("_", "-") for r in _ODDS]
+        for metrics, groups in product(judged, (0, 3)):
+            yield gap.words, ", ".join(metrics), groups, found_of(gap, only(metrics, limit), groups, times, asked)
+    for gap in (ONE_RATE, BOTH_RATES):
+        widest = only(("equalized_odds_difference",), "<= 0.1")
+        yield gap.words, "equalized_odds_difference", 0, found_of(gap, widest, 0, times, ["equalized-odds-difference"])
 
 
-def flips(judged: Sequence[Judged], times: int) -> tuple[int, int]:
+def flips(policy: Policy, times: int) -> tuple[int, int]:
     """Return how many 80 % subsamples turn a pass into a fail or back, and how many there were."""
     random = np.random.default_rng(SEED)
     turned = looked = 0
     for small, size in product((FAIR[1], AT_THE_LIMIT[1], Truth(0.5, 0.5, 0.3)), (100, 500)):
         [here], [there] = draws(random, small, size, 1), draws(random, FAIR[0], REFERENCE, 1)
-        whole = [rule.verdict(here, there) for rule in judged]
+        whole = {(f.rule, str(f.over)): f.status for f in findings({"reference": there, "small": here}, policy)}
         for _ in range(times):
-            part = [tuple(random.multivariate_hypergeometric(t, int(0.8 * sum(t))).tolist()) for t in (here, there)]
+            part = [tuple(random.multivariate_hypergeometric(t, int(0.8 * sum(t))).tolist()) for t in (there, here)]
+            again = findings(dict(zip(("reference", "small"), part, strict=True)), policy)
             looked += 1
-            turned += any({before, rule.verdict(*part)} == {"pass", "fail"} for before, rule in zip(whole, judged, strict=True))
+            turned += any({whole[f.rule, str(f.over)], f.status} == {"pass", "fail"} for f in again)
     return turned, looked
+
+
+def years(times: int, window: int = 28, groups: int = 4) -> tuple[float, float]:
+    """Return in which share of years any night fails, alone and corrected, if every group stands at its limit all year.
+
+    Every night looks at the last 28 days, so nights share nearly all of their rows. A group has 20 rows a day, the reference
+    group 60; one rule: selection rate difference within 0.2, true rates 0.4 and 0.6.
+    """
+    random, limit = np.random.default_rng([SEED, window]), Limit.parse("between -0.2 and 0.2")
+    alone = together = 0
+    for _ in range(times):
+        days = 365 + window - 1
+        chosen = [random.binomial(20, 0.4, days) for _ in range(groups)]
+        there = np.convolve(random.binomial(60, 0.6, days), np.ones(window, dtype=int), "valid")
+        sums = [np.convolve(one, np.ones(window, dtype=int), "valid") for one in chosen]
+        worst = [1.0, 1.0]
+        for night in range(365):
+            for one in sums:
+                m = _gap(int(one[night]), 20 * window, int(there[night]), 60 * window)
+                worst[night > 0] = min(worst[night > 0], p_value(m, limit))
+        alone += min(worst) <= 0.025
+        together += worst[0] <= 0.025 / groups or worst[1] <= 0.025 / NIGHTS / groups
+    return alone / times, together / times
+
+
+def _gap(x: int, n: int, y: int, m: int) -> Measurement:
+    made, metric = newcombe(x, n, y, m), "fairness.selection_rate_difference"
+    stats = {"selected_group": x, "cases_group": n, "selected_reference": y, "cases_reference": m, "scale": "linear"}
+    return Measurement(metric, {"group": {"g": "a"}}, x / n - y / m, made.low, made.high, 0.95, stats=stats)
 
 
 def coverage(times: int) -> dict[str, tuple[float, float]]:
@@ -229,20 +272,23 @@ def simultaneous(times: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--policy", type=Path, default=ROOT / "data/policies/high.yaml")
+    parser.add_argument("--policy", type=Path, default=HIGH)
     given = parser.parse_args()
-    judged = rules(given.policy)
-    for rule in judged:
-        print(f"{rule.metric}: {rule.limit.text}, n {rule.n}, positives {rule.positives}, negatives {rule.negatives}")
-    print(f"\nShare of {given.draws:,} draws in which any small group fails any rule; reference group of {REFERENCE:,}")
-    print("size  groups  fair  fair, no min  at both limits  at both limits, Sidak over groups and metrics")
-    for size, groups, *shares in false_alarms(judged, given.draws):
+    policy = fairness_of(given.policy)
+    for rule in policy.rules:
+        least = ", ".join(f"{name} {n}" for name, n in rule.min.model_dump().items() if n) or "no least number"
+        print(f"{rule.id}: {rule.metric} {rule.limit}, {least}, {rule.breach}")
+    print(f"\nShare of {given.draws:,} draws in which any small group fails any rule at a gate; reference group of {REFERENCE:,}")
+    print("size  groups  fair  fair, no min: alone, corrected  every gap at its limit, no min: alone, corrected")
+    for size, groups, *shares in false_alarms(policy, given.draws):
         print(f"{size:>4}  {groups:>6}  " + "  ".join(f"{100 * share:6.2f} %" for share in shares), flush=True)
-    print("\nShare of draws found: alone; corrected (Sidak over four groups and two metrics, or simultaneous)")
-    for words, alone, corrected in power(given.draws):
-        print(f"{words}: {100 * alone:.1f} %; {100 * corrected:.1f} %", flush=True)
-    turned, looked = flips(judged, 100)
-    print(f"\n80 % subsamples that turn a pass into a fail or back: {turned} of {looked}")
+    print("\nShare of draws in which a group that is treated worse fails; limit 0.1; 500 rows (250 positives) against 1,000")
+    for words, metrics, beside, share in power(given.draws):
+        print(f"{words}; judged: {metrics}; fair groups beside it: {beside}: {100 * share:.1f} %", flush=True)
+    turned, looked = flips(policy, 100)
+    print(f"\n80 % subsamples that turn a pass into a fail or back: {turned} of {looked}", flush=True)
+    alone, together = years(max(100, given.draws // 5))
+    print(f"Years at the limit in which any night fails: alone {100 * alone:.1f} %, corrected {100 * together:.1f} %", flush=True)
     for name, (mean, least) in coverage(given.draws).items():
         print(f"Coverage of the 95 % interval of a {name}: mean {100 * mean:.1f} %, least {100 * least:.1f} %", flush=True)
     mean, least = simultaneous(max(200, given.draws // 2))
