@@ -25,6 +25,7 @@ FAMILIES = {
     "performance": "Performance",
     "estimate": "Performance before labels",
     "fairness": "Fairness",
+    "mitigation": "Other ways of deciding",
     "explainability": "What drives the score",
 }
 #: Families without which a card is not complete; an estimate is an aid where labels come late.
@@ -75,8 +76,8 @@ class Source:
     def hides(self, metric: str, over: Mapping[str, Any], n: int | None) -> bool:
         """Say whether a number speaks of so few people that it could point at one of them.
 
-        A share tells two counts, of those who are in it and of those who are not; if either is one to nine people, in the group or
-        in the one that it is compared with, the share is withheld.
+        A share tells two counts, of those who are in it and of those who are not. If either is one to nine people, in the group
+        or in the one that it is compared with, it is withheld.
         """
         if "group" not in over:
             gap = metric.startswith("fairness.") and metric.endswith("_difference")
