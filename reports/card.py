@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from reports import markdown, numbers, render, sections
+from reports import drivers, markdown, numbers, render, sections
 from reports.duties import SWITCH, VERDICTS, duties_of, people_of, verdict_title
 from reports.lint import lint
 from reports.parts import (
@@ -180,7 +180,7 @@ def build(bundle: Bundle, snapshot: Mapping[str, Any], settings_note: str = "", 
         trend=sections.trend(source),
         performance_parts=sections.parts_of_performance(source),
         estimates=sections.estimates(source),
-        drivers=sections.drivers(source),
+        drivers=drivers.drivers(source),
         fairness=sections.fairness(source),
         why_fairness=passport.get("why_this_definition", ""),
         no_protected=passport.get("no_protected_because") or "",

@@ -272,12 +272,29 @@ class Drift(Part):
     drill_down: str = Field(default="", description="Where the drill-down lies.")
 
 
+class Proxy(Part):
+    """A protected attribute, and what the features tell of it."""
+
+    name: str
+    title: str
+    lines: list[Line] = Field(description="How well the features tell it, and how much of the score they carry.")
+    columns: list[Line] = Field(description="The columns that tell most of it.")
+
+
 class Drivers(Part):
     """The columns that decide most of the score."""
 
     columns: list[Line]
     more_columns: int
+    explained: str = Field(
+        default="exchanged", description="`model` or `surrogate`: whose SHAP values; else `exchanged`: columns of a surrogate.",
+    )
+    scale: str = Field(default="", description="What SHAP values add up to.")
     fidelity: Line | None
+    interactions: list[Line] = Field(default_factory=list)
+    steady: list[Line] = Field(default_factory=list, description="Beside the reference, the night and the version before.")
+    trusted: list[Line] = Field(default_factory=list, description="Whether the explanation may be believed.")
+    proxies: list[Proxy] = Field(default_factory=list)
     missing: str = Field(description="Why nothing is known, if nothing is.")
 
 

@@ -16,7 +16,6 @@ from reports.parts import (
     Attribute,
     Check,
     Drift,
-    Drivers,
     Estimate,
     Evidence,
     Figure,
@@ -48,6 +47,7 @@ _TOOLS = {
     "performance": ("duckdb", "scikit-learn", "scipy"),
     "estimate": ("duckdb", "scikit-learn", "scipy"),
     "fairness": ("duckdb", "fairlearn", "scipy"),
+    "mitigation": ("duckdb", "fairlearn", "scikit-learn", "scipy"),
     "explainability": ("duckdb", "scikit-learn"),
 }
 _PLACES = ("severe", "error", "fail", "warn", "insufficient", "waived", "open", "pass", "beside")
@@ -193,22 +193,6 @@ def estimates(source: Source) -> list[Estimate]:
         m for m in found if m.metric != "estimate.miss" and (not m.over or worst(source.findings(m.metric, m.over)) in bad)
     ]
     return [Estimate(line=source.line(m), miss=None if m.over else off.get(m.metric.partition(".")[2])) for m in shown]
-
-
-def drivers(source: Source) -> Drivers | None:
-    """Return the columns that decide most of the score, and what that is known from."""
-    found = [m for m in _ordered(source, "explainability") if m.metric == "explainability.importance"]
-    told = [m for m in found if m.value is not None]
-    told.sort(key=lambda m: (-(m.value or 0.0), canonical_json(m.over)))
-    fidelity = next((m for m in _ordered(source, "explainability") if m.metric == "explainability.fidelity"), None)
-    if not found and fidelity is None:
-        return None
-    return Drivers(
-        columns=[source.line(m, part="", title=source.word(str(m.over["column"]))) for m in told[:SHOWN_COLUMNS]],
-        more_columns=max(0, len(told) - SHOWN_COLUMNS),
-        fidelity=source.line(fidelity) if fidelity is not None else None,
-        missing="" if told else next((m.reason for m in found if m.reason), ""),
-    )
 
 
 def _ordered(source: Source, family: str) -> list[Measurement]:
