@@ -32,7 +32,7 @@ class Table:
     ----------
     role : str
         ``reference``, ``batch`` (the drift window), ``labelled`` (the performance window, mature days), ``decided``
-        (the fairness window), ``day`` (`one_day`) or ``days`` (`days_table`).
+        (the fairness window), ``day`` (`one_day`), ``days`` (`days_table`) or ``training`` (what the recipe names).
     name : str
         Quoted SQL name of the view; write it after FROM. Not there when `problem` is set.
     columns : dict of str to str
@@ -166,7 +166,8 @@ def _unreadable(opening: Opening, table: Table, later: Sequence[Path], problem: 
 
 
 def _labels_come_late(opening: Opening, table: Table) -> bool:
-    return table.role != "reference" and opening.passport.batches.labels is not None
+    own_labels = ("reference", "training")  # accepted and trained on with the outcomes that they hold
+    return table.role not in own_labels and opening.passport.batches.labels is not None
 
 
 def _label_files(opening: Opening, table: Table) -> list[Path]:

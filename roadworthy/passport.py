@@ -273,6 +273,10 @@ class Recipe(Strict):
         min_length=1, description="Program and arguments that make the artifact again; `{out}` stands for the file to write.",
     )
     seed: int = Field(description="Seed of every random choice.")
+    training: Inside | None = Field(
+        default=None,
+        description="Rows that it was trained on, a Parquet file or glob relative to the workspace; by default the reference.",
+    )
     row_order: list[str] = Field(
         default_factory=list, description="Columns by which rows are sorted before training; the result depends on it.",
     )
