@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from flows.inspect import Inspected, inspect
+from flows.measuring import FAMILIES
 from roadworthy.ledger import Ledger
 from roadworthy.policy import When
 from roadworthy.workspace import Workspace
@@ -78,7 +79,14 @@ def identity_of(workspace: Workspace) -> str:
     return next(iter(workspace.passports()))
 
 
-def run_night(workspace: Workspace, day: date, when: When = "nightly") -> Inspected:
-    """Inspect the workspace's one model on a day, as the flow's task does."""
+def run_night(workspace: Workspace, day: date, when: When = "nightly", only: Collection[str] | None = None) -> Inspected:
+    """Inspect the workspace's one model on a day, as the flow's task does.
+
+    Parameters
+    ----------
+    only : collection of str, optional
+        Families to measure, where a test asks about their rules alone; the rules of the others are then without a measurement.
+    """
+    families = FAMILIES if only is None else tuple(family for family in FAMILIES if family[0] in only)
     with Ledger.open(workspace.state_url) as ledger:
-        return inspect(workspace, ledger, identity_of(workspace), day, when, "automation", datetime.now(UTC))
+        return inspect(workspace, ledger, identity_of(workspace), day, when, "automation", datetime.now(UTC), families)
