@@ -165,7 +165,8 @@ def _environment(folder: Path) -> dict[str, str]:
     made = {
         "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder),
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
-        "DO_NOT_TRACK": "1", "NUMBA_CACHE_DIR": str(folder), "MPLCONFIGDIR": str(folder),
+        "DO_NOT_TRACK": "1", "MPLCONFIGDIR": str(folder),
+        "NUMBA_DISABLE_JIT": "1",  # compiling anew in each process takes ten seconds, and what is compiled takes one
     }
     if "OPENBLAS_CORETYPE" in os.environ:  # without it the same sums may come out otherwise than in this process
         made["OPENBLAS_CORETYPE"] = os.environ["OPENBLAS_CORETYPE"]
