@@ -20,6 +20,7 @@ from typing import Any
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
+from flows.mitigating import Mitigate, attachments, mitigate
 from roadworthy import __version__
 from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
@@ -74,6 +75,7 @@ def inspect(
     actor: str,
     now: datetime,
     families: tuple[tuple[str, Measure], ...] = FAMILIES,
+    mitigating: Mitigate = mitigate,
 ) -> Inspected:
     """Measure, judge and record one model version on one day.
 
@@ -92,6 +94,8 @@ def inspect(
         Wall time, with time zone.
     families : tuple, optional
         For tests.
+    mitigating : callable, optional
+        As `flows.mitigating.mitigate`; for tests.
     """
     passport = workspace.passport(identity)
     policy = workspace.policy(passport.policy_name)
@@ -151,7 +155,10 @@ def inspect(
         judged = judge(measurements, policy, context)
         more, taken = investigate(subject, alarmed(judged.findings), workspace.restricted)
         measurements, seconds = [*measurements, *more], seconds | taken
+        more, taken = mitigating(subject, judged.findings, when)
+        measurements, seconds = [*measurements, *more], seconds | taken
         judged = judge(measurements, policy, context)
+        attached = attachments(subject, measurements, judged.findings, policy)
         run = run_of(workspace, passport, policy, subject, run_id, sealed, when, actor, day, started, seconds)
         if cluster is not None and cluster.problem:
             run["problems"]["cluster"] = cluster.problem
@@ -173,6 +180,7 @@ def inspect(
         findings=judged.findings,
         verdict=judged.verdict,
         state=judged.state,
+        attachments=attached,
         judge_version=JUDGE_VERSION,
     )
     bundle = written(store, passport, day, run_id, files)

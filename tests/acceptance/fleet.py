@@ -11,6 +11,7 @@ import pandas as pd
 
 from flows.inspect import Inspected, inspect
 from flows.measuring import FAMILIES
+from flows.mitigating import Mitigate, mitigate
 from roadworthy.ledger import Ledger
 from roadworthy.policy import When
 from roadworthy.workspace import Workspace
@@ -88,5 +89,7 @@ def run_night(workspace: Workspace, day: date, when: When = "nightly", only: Col
         Families to measure, where a test asks about their rules alone; the rules of the others are then without a measurement.
     """
     families = FAMILIES if only is None else tuple(family for family in FAMILIES if family[0] in only)
+    with_plan: Mitigate = mitigate if only is None or "mitigation" in only else lambda *_: ([], {})
     with Ledger.open(workspace.state_url) as ledger:
-        return inspect(workspace, ledger, identity_of(workspace), day, when, "automation", datetime.now(UTC), families)
+        now = datetime.now(UTC)
+        return inspect(workspace, ledger, identity_of(workspace), day, when, "automation", now, families, with_plan)

@@ -121,6 +121,7 @@ def case_of(rule: str, model: str) -> Case:
         "gap-among-undeserving": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
         "score-means-the-same": Case(model, lambda t: t.assign(**{score: t[score].where(~_group(t, model), 0.97)})),
         "combinations": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
+        "mitigation-planned": Case(model, edit=lambda s: s.replace(f"  score: {score}\n", "")),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     return cases[rule]
@@ -151,6 +152,8 @@ def _model_for(policy: str, rule: str) -> str:
         return "flights"  # the only model with weeks of days before its quiet night
     if rule == "score-means-the-same":
         return "employment"  # the only model whose groups are large enough
+    if rule == "mitigation-planned":
+        return "employment"  # nothing can be trained again, so without scores nothing is left to try
     own = {"minimal": "bikes", "limited": "flights", "high": "credit"}[policy]
     return own if not tasks or "binary" not in tasks or own != "bikes" else "flights"
 
