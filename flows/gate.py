@@ -119,8 +119,10 @@ def _next(bundle: Bundle) -> str:
 
 def _markdown(gated: Gated) -> str:
     from reports import card as cards
+    from reports import mitigation
 
-    return f"{cards.summary_markdown(gated.bundle, gated.link)}\n\nNext: {gated.next}\n"
+    said = (cards.summary_markdown(gated.bundle, gated.link), mitigation.summary_markdown(gated.bundle), f"Next: {gated.next}\n")
+    return "\n\n".join(text for text in said if text)
 
 
 def main(workspace: Workspace, model: str, version: str, day: date | None) -> Gated:

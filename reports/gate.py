@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports import card as cards
-from reports import render
+from reports import mitigation, render
+from reports.source import Source
 
 if TYPE_CHECKING:
     from roadworthy.evidence import Bundle
@@ -27,11 +28,12 @@ def write(bundle: Bundle, snapshot: Mapping[str, Any], folder: Path, settings_no
     OSError
         If the folder cannot be written.
     """
-    made = cards.build(bundle, snapshot, settings_note)
-    twin = json.dumps(made.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    return render.write(folder, {"gate.html": html(made), "gate.json": twin})
+    made, plan = cards.build(bundle, snapshot, settings_note), mitigation.section(Source(bundle))
+    values = {**made.model_dump(mode="json"), "mitigation": plan.model_dump(mode="json") if plan is not None else None}
+    twin = json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return render.write(folder, {"gate.html": html(made, plan), "gate.json": twin})
 
 
-def html(card: cards.Card) -> str:
-    """Return the page."""
-    return render.page("gate", card=card, page_title=f"Gate: {card.title} {card.version}: {card.verdict.title}")
+def html(card: cards.Card, plan: mitigation.Section | None = None) -> str:
+    """Return the page; with the mitigation plan, if there is one."""
+    return render.page("gate", card=card, plan=plan, page_title=f"Gate: {card.title} {card.version}: {card.verdict.title}")

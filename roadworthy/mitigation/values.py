@@ -102,7 +102,7 @@ class Option:
         Rules that it breaks though they are not broken now; rules that hold for certain now and would not any more.
     accuracy, accuracy_change, selection_rate_change : Change, optional
     moved : tuple of Moved
-        Of the attributes that are mitigated.
+        Of the attributes in question; of two together only where no rule speaks of one alone.
     qualifies : bool
     against : tuple of str
         What speaks against it, a sentence each; empty if nothing does.

@@ -33,14 +33,20 @@ Words = Callable[[str], str]
 def triggers(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings that call for a plan: fairness rules that warn or fail, whatever a waiver made of it.
 
-    Those of metrics that no option aims at (who stands in no group, calibration) call for none.
+    Those of metrics that no option aims at (who stands in no group, calibration) call for none. What fails comes first, single
+    attributes before two together.
     """
-    return [
+    found = [
         f
         for f in findings
         if f.family == "fairness" and _short(f.metric) in _SHORTS and ("group" in f.over or "attribute" in f.over)
         and (f.status in _BREACHES or f.details.get("before") in _BREACHES)
     ]
+
+    def place(f: Finding) -> tuple[bool, bool]:
+        return f.details.get("before", f.status) == "warn", len(f.over.get("group", ())) > 1
+
+    return sorted(found, key=place)
 
 
 def parts_of(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
@@ -170,7 +176,8 @@ class _Found:
 
     def _moved(self, name: str) -> Iterator[Moved]:
         """Yield who of the groups in question would be decided otherwise."""
-        attributes = {frozenset(p) for p in parts_of(self.about)}
+        parts = parts_of(self.about)
+        attributes = {frozenset(p) for p in parts if len(p) == 1} or {frozenset(p) for p in parts}
         for (short, _), m in sorted(self.by_option[name].items()):
             group = m.over.get("group")
             if short != "gained" or not isinstance(group, Mapping) or frozenset(group) not in attributes or m.n is None:
