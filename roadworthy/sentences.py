@@ -69,8 +69,8 @@ def part(over: Mapping[str, Any], word: Words) -> str:
     --------
     >>> part({"group": {"sex": "female"}}, str), part({"segment": {"origin": "JFK"}}, str), part({"column": "age"}, str)
     ('sex: female', 'origin: JFK', 'age')
-    >>> part({"class": "red", "group": {"sex": "female"}}, str)
-    'class: red, sex: female'
+    >>> part({"class": "red", "group": {"sex": "female"}}, str), part({"attribute": "sex", "column": "job"}, str)
+    ('class: red, sex: female', 'job, of sex')
     """
     if not over:
         return ""
@@ -79,7 +79,8 @@ def part(over: Mapping[str, Any], word: Words) -> str:
             of_class = [f"class: {over['class']}"] if "class" in over else []
             return ", ".join([*of_class, *(f"{word(str(k))}: {v}" for k, v in over[kind].items())])
     if "column" in over:
-        return word(str(over["column"]))
+        told = word(str(over["column"]))
+        return f"{told}, of {over['attribute']}" if "attribute" in over else told
     if "expectation" in over:
         return str(over["expectation"])
     return ", ".join(f"{k}: {v}" for k, v in over.items())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Any
 
+from checks.explainability import proxies
 from checks.explainability.importance import Importance, importances
 from checks.explainability.surrogate import LEAST_FIDELITY, VERSION, Surrogate, fit
 from checks.intervals import CONFIDENCE
@@ -24,7 +25,7 @@ _NAMED = 20
 
 
 def measure(subject: Subject) -> list[Measurement]:
-    """Return fidelity, and importance for each declared feature.
+    """Return fidelity, importance for each declared feature, and the proxies of each protected attribute.
 
     Parameters
     ----------
@@ -36,6 +37,11 @@ def measure(subject: Subject) -> list[Measurement]:
     list of Measurement
         Nothing in the data raises: what cannot be measured has a status and a reason.
     """
+    found = _of_columns(subject)
+    return [*found, *proxies.measure(subject, found)]
+
+
+def _of_columns(subject: Subject) -> list[Measurement]:
     reference = subject.reference
     if not reference:
         status: Status = "error" if reference.broken else "insufficient"

@@ -122,9 +122,15 @@ def case_of(rule: str, model: str) -> Case:
         "score-means-the-same": Case(model, lambda t: t.assign(**{score: t[score].where(~_group(t, model), 0.97)})),
         "combinations": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
         "mitigation-planned": Case(model, edit=lambda s: s.replace(f"  score: {score}\n", "")),
+        "proxies-carry-little": Case(model, change_reference=put("sex", _told), edit=unpin),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     return cases[rule]
+
+
+def _told(table: pd.DataFrame) -> object:
+    """Return a sex that follows from the column which decides most of the score."""
+    return np.where(table["status_of_existing_checking_account"].isin(["no account", ">= 200 DM or salary"]), "male", "female")
 
 
 def _group(table: pd.DataFrame, model: str) -> pd.Series:

@@ -242,7 +242,7 @@ def test_hostile_columns_are_read_or_said_not_to_be(tmp_path):
     ids=["few rows", "one score", "no score", "score out of range", "words", "none", "no features", "lists", "no file"],
 )
 def test_a_reference_that_teaches_nothing_is_said_so(tmp_path, reference, said, status):
-    found = measured(tmp_path, reference, passport_of(features=["age", "income"]))
+    found = [m for m in measured(tmp_path, reference, passport_of(features=["age", "income"])) if ".proxy_" not in m.metric]
     assert {m.status for m in found} == {status}
     assert all(said in m.reason for m in found)
 
