@@ -235,6 +235,23 @@ def card(model: str, version: str, workspace: WorkspaceOption = None) -> int:
     return 0
 
 
+@app.command("release-notes")
+def release_notes(model: str, version: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> int:
+    """Say what changed in a version, how it treats groups, what else could be done, and its known limits."""
+    from flows import show
+    from roadworthy.ledger import Ledger
+
+    here = Workspace.find(workspace)
+    here.passport(f"{model}@{version}")  # a wrong name is said before anything is looked for
+    files = show.release_notes(here, Ledger.open(here.state_url), model, version)
+    if as_json:
+        out.print_json(next(f for f in files if f.suffix == ".json").read_text(encoding="utf-8"))
+    else:
+        for path in files:
+            out.print(escape(str(path)))
+    return 0
+
+
 @app.command()
 def doctor(
     workspace: WorkspaceOption = None,

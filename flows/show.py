@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadworthy.evidence import Bundle
+from roadworthy.errors import UsageError
+from roadworthy.evidence import Bundle, EvidenceStore, read_bundle
 from roadworthy.ledger import Ledger
 from roadworthy.registry import Registry
 from roadworthy.switch import Switch
@@ -85,6 +86,35 @@ def gate(workspace: Workspace, ledger: Ledger, bundle: Bundle) -> Shown:
     files = gates.write(bundle, snapshot(workspace, ledger, run["model"], run["version"]), folder)
     html = next(f for f in files if f.suffix == ".html")
     return Shown(html, link_to(workspace, html))
+
+
+def release_notes(workspace: Workspace, ledger: Ledger, model: str, version: str) -> list[Path]:
+    """Write the release notes of a version and return their files: page, Markdown, JSON.
+
+    Raises
+    ------
+    UsageError
+        If there is no evidence of the version.
+    """
+    from reports import release_notes as notes
+
+    bundle = _evidence(workspace, ledger, model, version)
+    if bundle is None:
+        raise UsageError(f"There is no evidence of {model}@{version} yet.", f"Run: roadworthy gate {model} {version}")
+    previous = Registry(workspace, ledger).before(model, version)
+    before = (_evidence(workspace, ledger, model, previous) or previous) if previous is not None else ""
+    made = notes.build(bundle, snapshot(workspace, ledger, model, version), before, workspace.settings.note)
+    return notes.write(made, pages(workspace) / "models" / model / version)
+
+
+def _evidence(workspace: Workspace, ledger: Ledger, model: str, version: str) -> Bundle | None:
+    """Return the newest evidence of a version: that of its gate, else of a night; None if there is none."""
+    found = (ledger.latest("run", model=model, version=version, when=when) for when in ("gate", "nightly"))
+    entry = next((one for one in found if one is not None), None)
+    if entry is None:
+        return None
+    body = entry.body
+    return read_bundle(EvidenceStore(workspace.evidence).path_of(body["path"]), expect=body["evidence"])
 
 
 def link_to(workspace: Workspace, page: Path) -> str:

@@ -215,13 +215,17 @@ def summary_markdown(bundle: Bundle) -> str:
     found = section(Source(bundle))
     if found is None:
         return ""
+    return "\n".join(["### Mitigation plan", "", *markdown_lines(found)]) + "\n"
+
+
+def markdown_lines(found: Section) -> list[str]:
+    """Return the plan as lines of Markdown, without a heading; every cell escaped."""
     e = markdown.escape
-    lines = ["### Mitigation plan", "", f"**{e(found.title)}.** {e(found.says, 2000)}", ""]
+    lines = [f"**{e(found.title)}.** {e(found.says, 2000)}", ""]
     if found.rows:
         head = ["Option", "Limits in question", "Accuracy", "Favourable decisions", "Who gains, who loses", "Needs", "Verdict"]
         lines += [markdown.table(head, [_cells(row) for row in found.rows]), ""]
-    lines += [f"- {e(note, 600)}" for note in found.notes]
-    return "\n".join(lines) + "\n"
+    return [*lines, *(f"- {e(note, 600)}" for note in found.notes)]
 
 
 def _cells(row: Row) -> list[str]:
@@ -233,6 +237,8 @@ def _cells(row: Row) -> list[str]:
         f"{c.shown} ({c.span}), n = {c.n:,}" if c is not None else numbers.DASH
         for c in (row.accuracy_change, row.selection_rate_change)
     ]
+    if row.accuracy_change is None:
+        changes[0] = written(row.accuracy)
     moved = "; ".join(row.moved[:SHOWN_SHORT]) or numbers.DASH
     return [row.title, "; ".join(gaps), *changes, moved, ", ".join(row.tags) or numbers.DASH, row.verdict]
 

@@ -137,6 +137,24 @@ class Registry:
 
         return max(mine, key=when).identity if mine else None
 
+    def before(self, model: str, version: str) -> str | None:
+        """Return the version of `model` that was in service before this one: the last that went live before it did.
+
+        Of a version that has not been in service, it is the last that went live at all. None if there was none.
+        """
+        went: dict[str, tuple[int, str]] = {}  # what was adopted was in service before anything that the ledger saw go live
+        for one in self.live():
+            adopted = one.passport.adopted if one.passport else None
+            if one.model == model:
+                went[one.version] = (0, adopted.since.isoformat() if adopted else "")
+        for entry in self._ledger.entries("release", model):
+            if entry.body.get("state") == "live":
+                on = str(entry.body.get("adopted_on") or "")
+                went[str(entry.body["version"])] = (0 if on else entry.seq, on)
+        mine = went.get(version)
+        others = {name: when for name, when in went.items() if name != version and (mine is None or when < mine)}
+        return max(others, key=lambda name: (others[name], name)) if others else None
+
     def adopt_all(self, at: datetime) -> list[Entry]:
         """Record every adopted version that the ledger does not know yet, once, and return the new entries."""
         recorded = self._last()

@@ -143,3 +143,18 @@ def test_unknown_versions_and_states_are_said(tmp_path: Path) -> None:
         registry.move("credit", "1.0.0", "Live", "olga", "x", NOW)  # type: ignore[arg-type]
     with pytest.raises(RoadworthyError):
         registry.move("nothing", "1", "judged", "olga", "x", NOW)
+
+
+def test_the_version_before_is_the_last_that_went_live_before_this_one(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)  # credit@1.0.0 is adopted
+    _, registry = opened(workspace)
+    assert registry.before("credit", "1.0.0") is None
+    for version in ("2.0.0", "3.0.0"):
+        add_version(tmp_path, "credit", version, adopted=None)
+        wanted = {"2.0.0": "1.0.0", "3.0.0": "2.0.0"}[version]
+        assert registry.before("credit", version) == wanted, "a candidate follows what is live"
+        walk(registry, version, WAY["live"])
+    assert [registry.before("credit", version) for version in ("1.0.0", "2.0.0", "3.0.0")] == [None, "1.0.0", "2.0.0"]
+    registry.adopt_all(NOW)
+    assert registry.before("credit", "2.0.0") == "1.0.0", "recording late that it was adopted does not make it younger"
+    assert registry.before("nobody", "1.0.0") is None
