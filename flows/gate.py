@@ -44,6 +44,14 @@ class Gated:
         """0 only when approved, which takes signatures; see the verdict table."""
         return self.bundle.verdict.exit_code
 
+    @property
+    def plan(self) -> str:
+        """What the mitigation plan says; empty if nothing called for one."""
+        from reports.mitigation import plan_of
+
+        found = plan_of(self.bundle)
+        return "" if found is None else found.says
+
 
 @flow(name="release-gate", flow_run_name="gate-{model}-{version}", persist_result=False)
 def release_gate(model: str, version: str, workspace: str | None = None, day: date | None = None) -> State[Any]:

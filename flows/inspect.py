@@ -20,7 +20,7 @@ from typing import Any
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
-from flows.mitigating import Mitigate, attachments, mitigate
+from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
 from roadworthy import __version__
 from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
@@ -116,6 +116,7 @@ def inspect(
                 for t in (subject.reference, subject.batch, subject.labelled, subject.decided, subject.baseline)
             },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
+            "training": learnt_from(subject, when),
             "waivers": [w.as_dict() for w in waivers],
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,

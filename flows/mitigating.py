@@ -25,6 +25,16 @@ def _measure(subject: Subject, parts: Sequence[Sequence[str]], *, constraint: st
     return measure(subject, parts, constraint=constraint, seconds=seconds)
 
 
+def learnt_from(subject: Subject, when: When) -> str | None:
+    """Return the digest of the rows that options are trained on, or why they cannot be read; None where it is the reference."""
+    if when != "gate" or subject.passport.recipe is None or subject.passport.recipe.training is None:
+        return None
+    from checks.mitigation.rows import training
+
+    table = training(subject)
+    return table.digest or table.problem
+
+
 def mitigate(
     subject: Subject, findings: Sequence[Finding], when: When, measure: Measure = _measure
 ) -> tuple[list[Measurement], dict[str, float]]:

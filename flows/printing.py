@@ -219,6 +219,8 @@ def gate(console: Console, found: Any) -> None:
             table.add_row(Text(finding.status), Text(finding.rule), Text(finding.sentence))
     if table.row_count:
         console.print(table)
+    if found.plan:
+        say(console, f"Mitigation plan: {found.plan}")
     if found.next:
         say(console, f"Next: {found.next}")
     if found.link:
@@ -234,6 +236,7 @@ def gate_as_dict(found: Any) -> dict[str, Any]:
         "exit_code": found.exit_code,
         "report": found.link,
         "next": found.next,
+        "mitigation": found.plan,
         "findings": [f.as_dict() for f in found.bundle.findings],
     }
 

@@ -76,8 +76,8 @@ def part(over: Mapping[str, Any], word: Words) -> str:
         return ""
     for kind in ("group", "segment"):
         if kind in over and isinstance(over[kind], Mapping):
-            of_class = [f"class: {over['class']}"] if "class" in over else []
-            return ", ".join([*of_class, *(f"{word(str(k))}: {v}" for k, v in over[kind].items())])
+            beside = [f"{key}: {over[key]}" for key in ("option", "class") if key in over]
+            return ", ".join([*beside, *(f"{word(str(k))}: {v}" for k, v in over[kind].items())])
     if "column" in over:
         told = word(str(over["column"]))
         return f"{told}, of {over['attribute']}" if "attribute" in over else told

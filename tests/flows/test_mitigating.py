@@ -7,17 +7,21 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from checks import isolation
 from checks.mitigation import measure
 from checks.subject import open_subject
-from flows.mitigating import attachments, mitigate
+from flows import printing
+from flows.gate import Gated
+from flows.mitigating import attachments, learnt_from, mitigate
 from roadworthy import mitigation
 from roadworthy.finding import Finding
 from roadworthy.measurement import Measurement
 from roadworthy.policy import read_policy
 from roadworthy.workspace import Workspace
-from tests.support import make_subject, passport_of
+from tests.reports.test_mitigation import option, with_plan
+from tests.support import make_subject, passport_of, write_parquet
 
 FLEET = Path(__file__).resolve().parents[2] / "data"
 YOUNG = {"group": {"age": "25 and under"}}
@@ -50,6 +54,25 @@ def test_a_crash_is_a_measurement_that_says_so_and_a_plan_that_says_there_is_non
     files = attachments(subject, made, [BROKEN], read_policy(FLEET / "policies" / "high.yaml"))
     said = json.loads(files[mitigation.ATTACHMENT])["says"]
     assert said.startswith("No option could be tried, so there is no plan.") and "could not finish (OSError: disk full)" in said
+
+
+def test_a_gate_that_learns_from_other_rows_is_another_run(tmp_path):
+    recipe = {"command": ["python"], "seed": 1, "training": "training.parquet"}
+    with make_subject(tmp_path, passport_of(recipe=recipe), {"label": [1]}) as opened:
+        assert learnt_from(opened, "gate") == "The training data 'training.parquet' do not exist."
+        write_parquet({"label": [1, 0]}, tmp_path / "training.parquet")
+        first = learnt_from(opened, "gate")
+        write_parquet({"label": [1, 1]}, tmp_path / "training.parquet")
+        assert first != learnt_from(opened, "gate") and len(first) == 64
+        assert learnt_from(opened, "nightly") is None and opened.reference.rows == 1
+
+
+def test_the_command_says_what_the_plan_says(tmp_path):
+    gated = Gated("credit@1", with_plan(tmp_path, option("reweighing")), "", "Sign.")
+    console = Console(record=True, width=400)
+    printing.gate(console, gated)
+    assert "Mitigation plan: Recommended: Trained on reweighed rows." in console.export_text()
+    assert printing.gate_as_dict(gated)["mitigation"].startswith("Recommended: Trained on reweighed rows.")
 
 
 def test_it_is_asked_for_what_warned(subject):

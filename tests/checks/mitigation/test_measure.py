@@ -14,7 +14,7 @@ from checks.isolation import Answer, IsolationError
 from checks.mitigation.options import OPTIONS
 from checks.subject import Subject
 from tests.checks.mitigation.worlds import FEATURES, decided, here, model_of, rows_of, written
-from tests.support import DAY, make_subject, passport_of
+from tests.support import DAY, make_subject, passport_of, write_parquet
 
 SEX = {"name": "sex", "column": "sex", "reference": "male"}
 AGE = {"name": "age", "column": "age", "reference": "old",
@@ -139,6 +139,15 @@ def test_a_vendors_model_has_its_thresholds_and_the_reason_why_nothing_is_traine
         assert (m.status, m.reason) == (
             "not_applicable", "The passport declares no artifact (A test needs none.), so no model can be trained again.",
         )
+
+
+def test_what_the_recipe_names_is_learnt_from_with_its_own_labels_and_the_thresholds_are_those_of_the_reference(tmp_path):
+    write_parquet(rows_of(900, 5), tmp_path / "training.parquet")
+    with world(tmp_path, recipe={**RECIPE, "training": "training.parquet"}) as (subject, _):
+        found = mitigation.measure(subject, [("sex",)], asked=here)
+    told = {o: pick(found, "accuracy", o).details for o in ("reweighing", "threshold_demographic_parity")}
+    assert [(d["trained_on_table"], d["trained_on"]) for d in told.values()] == [("training", 900), ("reference", 600)]
+    assert pick(found, "accuracy_change", "retrained").value != 0, "other rows make another model"
 
 
 def test_an_unfavourable_positive_value_is_turned_round(tmp_path):
