@@ -291,7 +291,7 @@ def main() -> None:
     print(f"Years at the limit in which any night fails: alone {100 * alone:.1f} %, corrected {100 * together:.1f} %", flush=True)
     for name, (mean, least) in coverage(given.draws).items():
         print(f"Coverage of the 95 % interval of a {name}: mean {100 * mean:.1f} %, least {100 * least:.1f} %", flush=True)
-    mean, least = simultaneous(max(200, given.draws // 2))
+    mean, least = simultaneous(2 * given.draws)
     print(f"Coverage of the 95 % interval of the widest gap: mean {100 * mean:.1f} %, least {100 * least:.1f} %")
 
 

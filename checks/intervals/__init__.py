@@ -15,7 +15,7 @@ Examples
 
 from checks.intervals.calibration import ScoreBin, calibration_error, plain_calibration_error
 from checks.intervals.means import by_influence, mean, mean_by_unit
-from checks.intervals.proportions import clopper_pearson, effective_n, f1, katz_log, newcombe, ratio, wilson
+from checks.intervals.proportions import clopper_pearson, effective_n, f1, katz_log, mid_p, newcombe, ratio, wilson
 from checks.intervals.ranking import RankSums, average_precision, delong, rank_sums
 from checks.intervals.scale import CONFIDENCE, Interval, Scale, normal_quantile, on_scale
 
@@ -35,6 +35,7 @@ __all__ = [
     "katz_log",
     "mean",
     "mean_by_unit",
+    "mid_p",
     "newcombe",
     "normal_quantile",
     "on_scale",
