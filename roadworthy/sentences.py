@@ -65,6 +65,8 @@ def limit_words(limit: Limit, unit: str) -> str:
 def part(over: Mapping[str, Any], word: Words) -> str:
     """Write which part of the data a measurement speaks of.
 
+    Attributes stand in the order of their names, for evidence keeps no other: a finding read back must say the same sentence.
+
     Examples
     --------
     >>> part({"group": {"sex": "female"}}, str), part({"segment": {"origin": "JFK"}}, str), part({"column": "age"}, str)
@@ -77,7 +79,7 @@ def part(over: Mapping[str, Any], word: Words) -> str:
     for kind in ("group", "segment"):
         if kind in over and isinstance(over[kind], Mapping):
             beside = [f"{key}: {over[key]}" for key in ("option", "class") if key in over]
-            return ", ".join([*beside, *(f"{word(str(k))}: {v}" for k, v in over[kind].items())])
+            return ", ".join([*beside, *(f"{word(str(k))}: {v}" for k, v in sorted(over[kind].items()))])
     if "column" in over:
         told = word(str(over["column"]))
         return f"{told}, of {over['attribute']}" if "attribute" in over else told
@@ -127,7 +129,8 @@ def sentence(measurement: Measurement, rule: Rule, metric: Metric, word: Words) 
         return f"The data expectation '{where}' {held} on {measurement.n or 0:,} rows." + (
             f" {why}" if why and held != "holds" else ""
         )
-    return f"{said}; the limit{compared} is {limit_words(rule.parsed, metric.unit)}."
+    differs = "" if rule.parsed.holds(measurement.value) else str(measurement.details.get("differs") or "").strip()
+    return f"{said}; the limit{compared} is {limit_words(rule.parsed, metric.unit)}." + (f" {differs}" if differs else "")
 
 
 MOST_ROWS = 10**12

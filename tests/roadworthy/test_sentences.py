@@ -177,3 +177,9 @@ def test_on_a_log_scale_the_rows_are_counted_there():
 ])
 def test_where_no_number_of_rows_can_be_said_none_is(number_, low, high, n, limit, log_scale):
     assert needed(number_, low, high, n, limit, log_scale) is None
+
+
+def test_a_part_is_written_alike_in_whatever_order_its_attributes_were_given():
+    given = [{"sex": "women", "age": "young"}, {"age": "young", "sex": "women"}]
+    assert {part({"group": one}, str) for one in given} == {"age: young, sex: women"}
+    assert part({"option": "reweighing", "group": {"sex": "women"}}, str) == "option: reweighing, sex: women"
