@@ -55,13 +55,15 @@ def pages(workspace: Workspace) -> Path:
 
 
 def card(workspace: Workspace, ledger: Ledger, bundle: Bundle) -> Shown:
-    """Write the card of one run and return where it is."""
+    """Write the card of one run, with the simple note beside it, and return where the card is."""
     from reports import card as cards
+    from reports import note as notes
 
     run = bundle.run
     made = cards.build(bundle, snapshot(workspace, ledger, run["model"], run["version"]), workspace.settings.note)
     folder = pages(workspace) / "models" / run["model"] / run["version"]
     files = cards.write(made, folder)
+    notes.write(notes.build(made, bundle), folder)
     html = next(f for f in files if f.suffix == ".html")
     return Shown(html, link_to(workspace, html), made.verdict.plain)
 

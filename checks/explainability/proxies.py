@@ -210,7 +210,7 @@ class _Attribute:
             raise DataError(f"The model reads no column besides '{protected.name}' that varies and can be read.")
         self.names = [list(encoding.columns)[i] for i in places]
         categorical = encoding.categorical[places]
-        self.told: Told = tell(x[np.ix_(people.rows, places)], categorical, people.codes, units, seed)
+        self.told: Told = tell(x[people.rows][:, places], categorical, people.codes, units, seed)
         self.codes = people.codes[self.told.asked]
         self.units = None if units is None else units[self.told.asked]
         self.interval = interval_of(self.told.together, self.codes, self.units)
