@@ -26,6 +26,7 @@ from reports.source import Source, limit_words, rank
 from reports.wording import plain_of
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import Finding
+from roadworthy.policy import Limit
 
 if TYPE_CHECKING:
     from reports.card import Card
@@ -103,10 +104,10 @@ def build(card: Card, bundle: Bundle) -> Note:
         address=card.address,
         note=card.note,
         replayed=card.replayed,
-        stopped=f"{card.live.switch_words}. {card.live.fallback}" if stopped else "",
+        stopped=f"{card.live.switch_words}. Until it is back: {_lower(card.live.fallback)}" if stopped else "",
         verdict=card.verdict.title,
         kind=card.verdict.kind,
-        verdict_says=card.verdict.plain,
+        verdict_says=card.verdict.plain or card.verdict.because,
         why=[card.plain.what, f"Whom it touches: {_lower(card.plain.affected)}"],
         intended=card.use.intended,
         reads=features[:SHOWN_INPUTS],
@@ -239,6 +240,9 @@ def _different(source: Source) -> list[str]:
     worst = min(told, key=lambda f: (-rank(f.status), f.metric != _RATIO, f.value, f.sentence))
     metric = catalogue()[worst.metric]
     limit = limit_words(worst, metric, "absolute")
+    least = Limit.parse(worst.limit).at_least
+    if worst.metric == _RATIO and least is not None:
+        limit = f"{round(100 * least)} of 100"
     ends = {
         "pass": f"That is inside the limit, which is {limit}. No group does worse by the rules.",
         "warn": f"The limit is {limit}. The cases seen so far do not settle whether it is kept.",

@@ -77,7 +77,7 @@ def test_it_says_who_fares_worst_by_how_much_and_on_how_many(tmp_path: Path) -> 
     said = " ".join(note_of(tmp_path).different)
     assert "By age, the group 'below 25' fares worst" in said
     assert "100 people of the group '25 and over'" in said and "about 76" in said
-    assert "The limit is at least 0.80" in said and "do not settle" in said and "76 people in the smaller group" in said
+    assert "The limit is 80 of 100" in said and "do not settle" in said and "76 people in the smaller group" in said
 
 
 def test_a_group_of_few_people_is_never_the_one_that_is_told(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_how_good_it_is_has_one_number_and_its_interval(tmp_path: Path) -> None:
 
 def test_a_stopped_model_says_so_first(tmp_path: Path) -> None:
     made = note_of(tmp_path, switch="disabled")
-    assert "An officer decides without a score." in made.stopped and made.stopped in notes.text(made)
+    assert "an officer decides without a score." in made.stopped and made.stopped in notes.text(made)
     assert note_of(tmp_path / "b").stopped == ""
 
 
