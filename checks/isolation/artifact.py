@@ -1,7 +1,8 @@
 """Load a model inside: by the format that its passport declares, and only the bytes that it names.
 
 A file of skops is read type by type, and only types that skops trusts itself or that the passport names are made. A pickle runs
-whatever it holds; it is loaded only in a process around which the network wall stands. Anything else cannot be run here.
+whatever it holds; it is loaded only in a process around which the network wall stands, and only the very bytes in which the
+auditor found nothing that runs. Anything else cannot be run here.
 """
 
 from __future__ import annotations
@@ -69,10 +70,19 @@ def load(path: Path, order: Mapping[str, Any]) -> Any:
         )
     kind = order["format"]
     if kind == "skops":
+        _audited(content)
         return _from_skops(content, list(order.get("trusted", ())))
     if kind in ("pickle", "joblib"):
         return _from_pickle(content, kind)
     raise ArtifactError(f"An artifact of format '{kind}' cannot be run here; 'skops' can.")
+
+
+def _audited(content: bytes) -> None:
+    from checks.auditor import opinion_of
+
+    opinion = opinion_of(content, "skops")
+    if not opinion.clean:
+        raise ArtifactError(f"The artifact was not loaded, for it is no file that skops can read safely. {opinion.said}")
 
 
 def _from_skops(content: bytes, trusted: list[str]) -> Any:
@@ -105,6 +115,12 @@ def _from_pickle(content: bytes, kind: str) -> Any:
 
     import joblib
 
+    from checks.auditor import Danger, audited_pickle
+
+    try:
+        content, _ = audited_pickle(content, kind)
+    except Danger as danger:
+        raise ArtifactError(f"The artifact was not loaded. {danger.sentence}") from danger
     try:
         return joblib.load(io.BytesIO(content))
     except MemoryError:
