@@ -68,6 +68,10 @@ class Subject:
     count : callable, optional
         Counts a table under a plan somewhere else than on this connection, such as on a cluster; see
         `checks.drift.profile.profile`, whose answer it must equal.
+    predecessor : roadworthy.passport.Passport, optional
+        The version of the model that was in service before this one.
+    once : dict
+        What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
         For every sample and every random choice.
     links : pathlib.Path, optional
@@ -90,6 +94,8 @@ class Subject:
     baseline: Table = field(default_factory=lambda: Table("baseline", problem="No baseline was opened."))
     kept: Kept | None = None
     count: Callable[[Table, Any], Any] | None = None
+    predecessor: Passport | None = None
+    once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def pool(self) -> dict[str, Any] | None:
@@ -118,7 +124,7 @@ class Subject:
 def open_subject(
     root: Path, passport: Passport, day: date, *, memory_limit: str = "1GB", threads: int | None = None,
     spill: Path | None = None, since: date | None = None, kept: Kept | None = None,
-    count: Callable[[Table, Any], Any] | None = None,
+    count: Callable[[Table, Any], Any] | None = None, predecessor: Passport | None = None,
 ) -> Iterator[Subject]:
     """Open the reference and the windows that end with `day`.
 
@@ -131,7 +137,7 @@ def open_subject(
         As `roadworthy.sql.connect` takes them.
     since : date, optional
         First day of the open block, where the passport declares blocks; by default a block of the greatest length.
-    kept, count
+    kept, count, predecessor
         See `Subject`.
     """
     con = connect(memory_limit, threads, spill)
@@ -154,6 +160,7 @@ def open_subject(
                 baseline=_baseline(opening, reference, pooled),
                 kept=kept,
                 count=count,
+                predecessor=predecessor,
             )
     finally:
         con.close()

@@ -8,6 +8,7 @@ without repeating finished work, and why a second run of a night changes nothing
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ from checks.subject import SEED, Subject, Table, open_subject
 from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
+from flows.reproducing import reproduce, rests_on
 from roadworthy import __version__
 from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
 from roadworthy.canonical import digest_bytes, digest_file, digest_of
-from roadworthy.errors import StorageError, TamperedError
+from roadworthy.errors import RoadworthyError, StorageError, TamperedError
 from roadworthy.evidence import Bundle, EvidenceStore, bundle_files, read_bundle
 from roadworthy.judge import JUDGE_VERSION, Context, alarmed, judge
 from roadworthy.kept import Kept
@@ -33,13 +35,17 @@ from roadworthy.ledger import Entry, Ledger
 from roadworthy.measurement import Measurement
 from roadworthy.passport import Passport
 from roadworthy.policy import Policy, When
+from roadworthy.registry import Registry
 from roadworthy.switch import Switch
 from roadworthy.trend import joined
 from roadworthy.waivers import load_waivers
 from roadworthy.workspace import Workspace
 
 _ALL = 2**31  # entries of the ledger: no limit
-TOOLS = ("duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "evidently", "numpy", "pandas", "pyarrow")
+TOOLS = (
+    "duckdb", "fairlearn", "great-expectations", "scipy", "scikit-learn", "evidently", "shap", "skops",
+    "numpy", "pandas", "pyarrow",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,9 @@ def inspect(
     history = joined(_history(workspace, before), past)
     since = date.fromisoformat(history["pool"]["since"]) if "pool" in history else None
     kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
-    with open_subject(workspace.root, passport, day, spill=workspace.made / "spill", since=since, kept=kept) as opened:
+    earlier = _served_before(workspace, ledger, passport)
+    spill = workspace.made / "spill"
+    with open_subject(workspace.root, passport, day, spill=spill, since=since, kept=kept, predecessor=earlier) as opened:
         subject, cluster = _with_cluster(opened, workspace.settings.dask)
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
@@ -117,7 +125,9 @@ def inspect(
             },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "training": learnt_from(subject, when),
+            "recipe": rests_on(subject, when),
             "waivers": [w.as_dict() for w in waivers],
+            "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,
             "day": day.isoformat(),
@@ -157,6 +167,8 @@ def inspect(
         more, taken = investigate(subject, alarmed(judged.findings), workspace.restricted)
         measurements, seconds = [*measurements, *more], seconds | taken
         more, taken = mitigating(subject, judged.findings, when)
+        measurements, seconds = [*measurements, *more], seconds | taken
+        more, taken = reproduce(subject, when, families)
         measurements, seconds = [*measurements, *more], seconds | taken
         judged = judge(measurements, policy, context)
         attached = attachments(subject, measurements, judged.findings, policy)
@@ -353,6 +365,21 @@ def people_of(workspace: Workspace, passport: Passport) -> dict[str, dict[str, s
         if person is not None:
             found[role] = {"id": person.id, "name": person.name, "team": person.team}
     return found
+
+
+def _served_before(workspace: Workspace, ledger: Ledger, passport: Passport) -> Passport | None:
+    """Return the passport of the version that was in service before this one; None if there was none or it cannot be read."""
+    version = Registry(workspace, ledger).before(passport.model, passport.version)
+    try:
+        return workspace.passport(f"{passport.model}@{version}") if version is not None else None
+    except RoadworthyError as problem:
+        logging.getLogger(__name__).warning("%s@%s is not compared with: %s", passport.model, version, problem)
+        return None
+
+
+def _artifact_digest(workspace: Workspace, passport: Passport) -> str | None:
+    """Return the digest of the bytes that lie where the passport says, whatever it says of them."""
+    return _digest_or_none(workspace.root / passport.artifact.path) if passport.artifact is not None else None
 
 
 def _digest_or_none(path: Path) -> str | None:

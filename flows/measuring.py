@@ -57,6 +57,18 @@ def _explainability(subject: Subject) -> list[Measurement]:
     return list(explainability.measure(subject))
 
 
+def _shap(subject: Subject) -> list[Measurement]:
+    from checks.explainability import attribution
+
+    return list(attribution.measure(subject))
+
+
+def _reproducibility(subject: Subject) -> list[Measurement]:
+    from checks import reproducibility
+
+    return list(reproducibility.measure(subject))
+
+
 FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
@@ -64,6 +76,8 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("estimate", _estimate),
     ("fairness", _fairness),
     ("explainability", _explainability),
+    ("shap", _shap),
+    ("reproducibility", _reproducibility),
 )
 
 
@@ -103,7 +117,7 @@ def baselines(
     subject: Subject, rules: list[Rule], families: tuple[tuple[str, Measure], ...] = FAMILIES
 ) -> dict[str, list[Measurement]]:
     """Return what rules ``against: reference`` compare with: the same families, measured on the reference."""
-    wanted = {catalogue()[rule.metric].family for rule in rules if rule.against == "reference"}
+    wanted = {_measured_by(rule.metric) for rule in rules if rule.against == "reference"}
     if not wanted:
         return {}
     there = on_reference(subject)
@@ -112,8 +126,15 @@ def baselines(
     return {"reference": [m for m in made if m.metric in metrics]}
 
 
+def _measured_by(metric: str) -> str:
+    """Return the name in `FAMILIES` of what measures a metric: its family, but that SHAP values are asked for on their own."""
+    from checks.explainability.attribution import METRICS
+
+    return "shap" if metric in METRICS else catalogue()[metric].family
+
+
 def _guarded(name: str, measure: Measure, subject: Subject) -> tuple[list[Measurement], float]:
-    metrics = tuple(metric.id for metric in catalogue().values() if metric.family == name)
+    metrics = tuple(metric for metric in catalogue() if _measured_by(metric) == name)
     return guarded(name, metrics, lambda: measure(subject), subject)
 
 

@@ -70,7 +70,8 @@ class Explained:
     isolation : str
         ``network namespace`` or ``not isolated``.
     pairs : ndarray of shape (rows, columns, columns), optional
-        Strength of what pairs of columns do together, in the upper half, and of what each does alone on the diagonal.
+        Strength of what pairs of columns do together, in the upper half, and of what each does alone on the diagonal, in the
+        rows `pair_rows`.
     no_pairs : str
         Why there are none.
     """
@@ -88,6 +89,7 @@ class Explained:
     isolation: str
     pairs: Numbers | None = None
     no_pairs: str = ""
+    pair_rows: NDArray[np.int64] | None = None
 
     @property
     def values(self) -> Numbers:
@@ -321,9 +323,10 @@ def _checked(
                 outputs[output, :, feature] = table.column(f"v{output}.{place}").to_numpy()
         margins = np.array([table.column(f"m{output}").to_numpy() for output in range(k)], dtype=float)
         given = np.array([tables[f"{name} answers"].column(f"a{output}").to_numpy() for output in range(k)], dtype=float)
-        pairs, no_pairs = None, str(told["interactions"].get(name, ""))[:300]
+        pairs, pair_rows, no_pairs = None, None, str(told["interactions"].get(name, ""))[:300]
         if f"{name} pairs" in tables:
             strength = tables[f"{name} pairs"]
+            pair_rows = strength.column("row").to_numpy().astype(np.int64)
             pairs = np.zeros((strength.num_rows, len(features), len(features)))
             for a in range(width):
                 for b in range(a, width):
@@ -335,9 +338,11 @@ def _checked(
     except (KeyError, TypeError, ValueError, pa.ArrowException) as problem:
         raise IsolationError("The process inside cannot be believed: its answer has another shape.") from problem
     whole = chosen.size > 0 and chosen.min() >= 0 and chosen.max() < rows and bool((np.diff(chosen) > 0).all())
+    whole = whole and (pair_rows is None or bool(np.isin(pair_rows, chosen).all() and (np.diff(pair_rows) > 0).all()))
     numbers = [outputs, bases, margins, given, *([] if pairs is None else [pairs])]
     if not whole or k == 0 or given.shape != (k, rows) or not all(np.isfinite(one).all() for one in numbers):
         raise IsolationError("The model's answers could not be explained: they hold what is no number.")
     return Explained(
-        features, chosen, outputs, bases, margins, given, kind, scale, method, asked.explained, isolation, pairs, no_pairs
+        features, chosen, outputs, bases, margins, given, kind, scale, method, asked.explained, isolation, pairs, no_pairs,
+        pair_rows,
     )

@@ -56,10 +56,10 @@ def main(
         made[name] = _values(found)
         made[f"{name} answers"] = _answers([model.answers(frame[model.reads]) for model in models])
         if name in order["interact"]:
-            pairs = _interactions(models, found, frame, order["seed"])
+            pairs = _interactions(models, found, frame.iloc[found[0].rows], order["seed"])
             told["interactions"][name] = pairs if isinstance(pairs, str) else ""
             if not isinstance(pairs, str):
-                made[f"{name} pairs"] = _pairs(pairs)
+                made[f"{name} pairs"] = _pairs(pairs, found[0].rows[pairs.rows])
     return told, made
 
 
@@ -92,11 +92,11 @@ def _interactions(models: list[Model], found: list[Explanation], frame: Any, see
     return interact(models[0], frame, seed)
 
 
-def _pairs(pairs: Interactions) -> pa.Table:
+def _pairs(pairs: Interactions, rows: Any) -> pa.Table:
     import pyarrow as pa
 
     width = pairs.strength.shape[1]
-    columns: dict[str, Any] = {"row": pairs.rows}
+    columns: dict[str, Any] = {"row": rows}
     for a in range(width):
         for b in range(a, width):
             columns[f"{a}.{b}"] = pairs.strength[:, a, b] + (pairs.strength[:, b, a] if a != b else 0)

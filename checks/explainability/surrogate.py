@@ -127,7 +127,7 @@ class Surrogate:
 
 
 def fit(subject: Subject) -> Surrogate:
-    """Learn the model's answers on a sample of the reference.
+    """Learn the model's answers on a sample of the reference; of one opening of a subject, once.
 
     Parameters
     ----------
@@ -144,6 +144,14 @@ def fit(subject: Subject) -> Surrogate:
     Two thirds of the sample are learned from, one third says how well. Everything follows from the subject's seed and the
     reference's content, and runs on one thread, so the same reference gives the same trees.
     """
+    key = f"surrogate of {subject.reference.digest}"
+    if key not in subject.once:
+        subject.once[key] = _fitted(subject)
+    found: Surrogate = subject.once[key]
+    return found
+
+
+def _fitted(subject: Subject) -> Surrogate:
     reference, passport = subject.reference, subject.passport
     targets = targets_of(passport, reference)
     if not targets:

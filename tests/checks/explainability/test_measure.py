@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 
 from checks import explainability
-from checks.explainability import surrogate
+from checks.explainability import attribution, surrogate
 from roadworthy.catalogue import catalogue
 from roadworthy.measurement import Measurement
 from roadworthy.passport import Passport
 from tests.support import make_subject, passport_of, write_parquet
 
-FAMILY = {metric for metric in catalogue() if metric.startswith("explainability.")}
+FAMILY = {metric for metric in catalogue() if metric.startswith("explainability.")} - set(attribution.METRICS)
 FORECAST = {"kind": "regression", "label": "label", "prediction": "forecast"}
 
 

@@ -62,9 +62,9 @@ def stored(root: Path, fitted: Any, version: str = "1.0.0", **overrides: Any) ->
 @contextmanager
 def opened(
     root: Path, passport: Passport, reference: pd.DataFrame, now: pd.DataFrame,
-    before: Mapping[int, pd.DataFrame] | None = None, **opening: Any,
+    before: Mapping[int, pd.DataFrame] | None = None, day: date = DAY, **opening: Any,
 ) -> Iterator[Subject]:
-    """Open a subject with today's rows, and those of so many days earlier."""
-    batches: dict[date, Any] = {DAY: now} | {DAY - timedelta(days=back): rows for back, rows in (before or {}).items()}
-    with make_subject(root, passport, reference, batches, **opening) as subject:
+    """Open a subject with a day's rows, and those of so many days earlier."""
+    batches: dict[date, Any] = {day: now} | {day - timedelta(days=back): rows for back, rows in (before or {}).items()}
+    with make_subject(root, passport, reference, batches, day, **opening) as subject:
         yield subject
