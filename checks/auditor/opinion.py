@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from checks.auditor import pickles
@@ -42,7 +42,7 @@ class Opinion:
     steps: int = 0
 
 
-def opinion_of(content: bytes, declared: str, bounds: Bounds | None = None) -> Opinion:
+def opinion_of(content: bytes, declared: str, bounds: Bounds | None = None, also: Collection[str] = ()) -> Opinion:
     """Look through a file as the format says that it is declared to be.
 
     Parameters
@@ -51,6 +51,8 @@ def opinion_of(content: bytes, declared: str, bounds: Bounds | None = None) -> O
     declared : str
         A format of the passport.
     bounds : Bounds, optional
+    also : collection of str
+        What a pickle may name besides the list, each as ``module:Class``.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def opinion_of(content: bytes, declared: str, bounds: Bounds | None = None) -> O
         if len(content) > bounds.content:
             raise Danger(f"It is larger than {bounds.content:,} bytes.")
         if declared in ("pickle", "joblib"):
-            _, steps = audited_pickle(content, declared, bounds)
+            _, steps = audited_pickle(content, declared, bounds, also)
             return Opinion(found, True, steps=steps)
         reader = _READERS.get(declared)
         if reader is None:
@@ -76,7 +78,9 @@ def opinion_of(content: bytes, declared: str, bounds: Bounds | None = None) -> O
         return Opinion(found, False, danger.sentence)
 
 
-def audited_pickle(content: bytes, declared: str, bounds: Bounds | None = None) -> tuple[bytes, int]:
+def audited_pickle(
+    content: bytes, declared: str, bounds: Bounds | None = None, also: Collection[str] = ()
+) -> tuple[bytes, int]:
     """Return the very bytes of a pickle that were followed to their end, unpacked, and how many opcodes they have.
 
     Whoever loads must load these: what is unpacked once more could be unpacked otherwise.
@@ -86,6 +90,8 @@ def audited_pickle(content: bytes, declared: str, bounds: Bounds | None = None) 
     content : bytes
     declared : {"pickle", "joblib"}
     bounds : Bounds, optional
+    also : collection of str
+        See `opinion_of`.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def audited_pickle(content: bytes, declared: str, bounds: Bounds | None = None) 
         content = unpacked(content, bounds.content)
     if not content.startswith(b"\x80"):
         raise Danger("It does not begin as a pickle of today does.")
-    return content, pickles.audit(content, bounds, joblib=joblib)
+    return content, pickles.audit(content, bounds, joblib=joblib, also=also)
 
 
 def kind_of(content: bytes) -> str:

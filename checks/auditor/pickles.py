@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from checks.auditor.allowed import ALLOWED, DTYPE, FROM_BUFFER, MAPPINGS, NAMED, NDARRAY, RECONSTRUCT, SCALAR, WRAPPER
@@ -51,7 +51,7 @@ class _Array:
     """An array whose bytes stood between two opcodes."""
 
 
-def audit(content: bytes, bounds: Bounds, *, joblib: bool) -> int:
+def audit(content: bytes, bounds: Bounds, *, joblib: bool, also: Collection[str] = ()) -> int:
     """Follow a pickle to its end and return how many opcodes it has.
 
     Parameters
@@ -61,6 +61,8 @@ def audit(content: bytes, bounds: Bounds, *, joblib: bool) -> int:
     bounds : Bounds
     joblib : bool
         Whether it is read as joblib reads it, with the bytes of arrays between the opcodes.
+    also : collection of str
+        What it may name besides the list, each as ``module:Class``.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def audit(content: bytes, bounds: Bounds, *, joblib: bool) -> int:
     checks.auditor.ground.Danger: It names 'builtins:print', which is not on the list of what a model may be made of.
     """
     stream = io.BytesIO(content)
-    machine = _Machine(stream, len(content), bounds.steps, joblib)
+    machine = _Machine(stream, len(content), bounds.steps, joblib, ALLOWED.union(also))
     machine.run()
     if stream.tell() != len(content):
         raise Danger(f"{len(content) - stream.tell()} bytes follow the end of the pickle.")
@@ -87,8 +89,10 @@ def audit(content: bytes, bounds: Bounds, *, joblib: bool) -> int:
 class _Machine:
     """A stack of stand-ins, the memo, and where in the file the next opcode lies."""
 
-    def __init__(self, stream: io.BytesIO, end: int, most: int, joblib: bool, steps: int = 0) -> None:
-        self.stream, self.end, self.most, self.joblib, self.steps = stream, end, most, joblib, steps
+    def __init__(
+        self, stream: io.BytesIO, end: int, most: int, joblib: bool, allowed: frozenset[str], steps: int = 0
+    ) -> None:
+        self.stream, self.end, self.most, self.joblib, self.allowed, self.steps = stream, end, most, joblib, allowed, steps
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.frame: int | None = None  # where the current frame ends
@@ -198,7 +202,7 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise Danger("It computes the name of what it calls.")
         full = f"{module}:{name}"
-        if full not in ALLOWED and not (full == WRAPPER and self.joblib):
+        if full not in self.allowed and not (full == WRAPPER and self.joblib):
             raise Danger(f"It names {shown(full)}, which is not on the list of what a model may be made of.")
         self.stack.append(_Name(full))
 
@@ -278,7 +282,7 @@ class _Machine:
             raise Danger("The bytes of an array begin inside a frame.")
         size = dtype.bytes_of(state.get("shape"))
         if dtype.objects:
-            inner = _Machine(self.stream, self.end, self.most, False, self.steps)
+            inner = _Machine(self.stream, self.end, self.most, False, self.allowed, self.steps)
             inner.run()
             self.steps = inner.steps
             return

@@ -7,6 +7,8 @@ auditor found nothing that runs. Anything else cannot be run here.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ from roadworthy.passport import Passport
 
 TRUSTED = "skops_trusted"
 """The key under a passport's ``extensions`` that names types which skops does not know, with commas between them."""
+PICKLED = "pickle_trusted"
+"""The key under which it names classes that a pickle may be made of besides those of the auditor's list, as ``module:Class``."""
 _NAMED = 5
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class ArtifactError(RoadworthyError):
@@ -31,7 +36,7 @@ def order_of(passport: Passport) -> dict[str, Any]:
     Raises
     ------
     ArtifactError
-        If the passport declares none.
+        If the passport declares none, or wants a pickle to name what is no class of a package, such as one of Python itself.
 
     Examples
     --------
@@ -42,9 +47,15 @@ def order_of(passport: Passport) -> dict[str, Any]:
     declared = passport.artifact
     if declared is None:
         raise ArtifactError("No artifact is declared.")
-    named = passport.extensions.get(TRUSTED, "")
-    trusted = [one.strip() for one in named.split(",") if one.strip()]
-    return {"format": declared.format, "sha256": declared.sha256, "trusted": trusted}
+    trusted, pickled = (
+        [one.strip() for one in passport.extensions.get(key, "").split(",") if one.strip()] for key in (TRUSTED, PICKLED)
+    )
+    for name in pickled:
+        if not _CLASS.fullmatch(name) or re.split("[.:]", name)[0] in sys.stdlib_module_names:
+            raise ArtifactError(
+                f"Under extensions, {PICKLED} names {name[:80]!a}, which is no class of a package.", "Write it as module:Class."
+            )
+    return {"format": declared.format, "sha256": declared.sha256, "trusted": trusted, PICKLED: pickled}
 
 
 def load(path: Path, order: Mapping[str, Any]) -> Any:
@@ -73,7 +84,7 @@ def load(path: Path, order: Mapping[str, Any]) -> Any:
         _audited(content)
         return _from_skops(content, list(order.get("trusted", ())))
     if kind in ("pickle", "joblib"):
-        return _from_pickle(content, kind)
+        return _from_pickle(content, kind, list(order.get(PICKLED, ())))
     raise ArtifactError(f"An artifact of format '{kind}' cannot be run here; 'skops' can.")
 
 
@@ -104,7 +115,7 @@ def _from_skops(content: bytes, trusted: list[str]) -> Any:
         raise ArtifactError(f"The artifact could not be loaded ({type(problem).__name__}).") from problem
 
 
-def _from_pickle(content: bytes, kind: str) -> Any:
+def _from_pickle(content: bytes, kind: str, also: list[str]) -> Any:
     if walls.isolation() != walls.NETWORK:
         raise ArtifactError(
             f"An artifact of format '{kind}' runs code when it is loaded, and this system grants no process without a network, "
@@ -118,7 +129,7 @@ def _from_pickle(content: bytes, kind: str) -> Any:
     from checks.auditor import Danger, audited_pickle
 
     try:
-        content, _ = audited_pickle(content, kind)
+        content, _ = audited_pickle(content, kind, also=also)
     except Danger as danger:
         raise ArtifactError(f"The artifact was not loaded. {danger.sentence}") from danger
     try:

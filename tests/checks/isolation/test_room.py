@@ -34,7 +34,8 @@ class Runs:
 def hostile(tmp_path: Path, code: str, limits: Limits = SHORT, **handed: Any) -> Answer:
     path = tmp_path / "model.pickle"
     path.write_bytes(pickle.dumps(Runs(code)))
-    order = {"format": "pickle", "sha256": digest_file(path), "trusted": []}
+    # The auditor would not let it in; here it is let in, to see the walls hold.
+    order = {"format": "pickle", "sha256": digest_file(path), "trusted": [], "pickle_trusted": ["builtins:exec"]}
     return ask("checks.isolation.trial", order, files={"artifact": path}, limits=limits, **handed)
 
 
