@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Limits:
     file : int
         Bytes of the largest file that it may write.
     answer : int
-        Bytes of its JSON, and of each of its tables, that are read.
+        Bytes of its JSON, and of each of its tables, that are read; of a file that it leaves, `file` bytes are.
     """
 
     seconds: int = 120
@@ -75,6 +75,8 @@ class Answer:
         The most that it held, in bytes, as it says itself; 0 if unknown.
     digests : dict of str to str
         SHA-256 of the very bytes of each file that was handed over.
+    files : dict of str to bytes
+        What it left of the files that were asked for. Nothing in them has been looked at.
     """
 
     values: dict[str, Any]
@@ -84,11 +86,12 @@ class Answer:
     seconds: float = 0.0
     peak_memory: int = 0
     digests: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def ask(
     job: str, order: Mapping[str, Any] | None = None, tables: Mapping[str, pa.Table] | None = None,
-    files: Mapping[str, Path] | None = None, limits: Limits | None = None,
+    files: Mapping[str, Path] | None = None, limits: Limits | None = None, wanted: Sequence[str] = (),
 ) -> Answer:
     """Run ``main(order, tables, files)`` of a module of ours in a process of its own and return what it answers.
 
@@ -102,6 +105,8 @@ def ask(
     files : mapping of str to pathlib.Path
         Handed over as copies; `Answer.digests` are those of the copies, and ``order["digests"]`` tells them to the job.
     limits : Limits
+    wanted : sequence of str
+        Files that the job may leave, by any names; ``order["leave"]`` tells it where, relative to its folder.
 
     Raises
     ------
@@ -121,7 +126,7 @@ def ask(
     """
     if not _JOB.fullmatch(job):
         raise IsolationError(f"{job[:80]!r} is no job that can be run in isolation.")
-    limits = limits or Limits()
+    limits, left = limits or Limits(), {name: f"left-{place}" for place, name in enumerate(wanted)}
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="roadworthy-inside-", ignore_cleanup_errors=True) as made:
         folder = Path(made).resolve()
@@ -130,7 +135,7 @@ def ask(
             parcels.write_table(folder / f"table-{place}.arrow", table)
         parcels.write_json(folder / parcels.ORDER, {
             "job": job,
-            "order": {**(order or {}), "digests": digests},
+            "order": {**(order or {}), "digests": digests, **({"leave": dict(left)} if left else {})},
             "tables": {name: f"table-{place}.arrow" for place, name in enumerate(tables or {})},
             "files": {name: f"file-{place}" for place, name in enumerate(files or {})},
             "limits": asdict(limits),
@@ -138,7 +143,8 @@ def ask(
         inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             code = _run(folder, limits)
-            return _answer(inside, code, limits, time.monotonic() - began, digests)
+            answer = _answer(inside, code, limits, time.monotonic() - began, digests)
+            return replace(answer, files=_left(inside, left, limits))
         finally:
             os.close(inside)
 
@@ -219,6 +225,15 @@ def _answer(inside: int, code: int, limits: Limits, seconds: float, digests: dic
     memory = found.get("peak_memory")
     held = memory if isinstance(memory, int) and 0 <= memory < 1 << 60 else 0
     return Answer(values, tables, walls.NETWORK if walls.NETWORK in stood else walls.NOT_ISOLATED, stood, seconds, held, digests)
+
+
+def _left(inside: int, left: Mapping[str, str], limits: Limits) -> dict[str, bytes]:
+    """Return the bytes of the files that the job was to leave and did leave."""
+    there = set(os.listdir(inside))
+    try:
+        return {name: parcels.read_bytes(inside, file, limits.file) for name, file in left.items() if file in there}
+    except parcels.Unreadable as problem:
+        raise IsolationError(f"What the process inside left cannot be taken: {problem}.") from problem
 
 
 def _walls(found: Mapping[str, Any]) -> tuple[str, ...]:
