@@ -128,13 +128,14 @@ def empty(model: str) -> None:
 def credit() -> int:
     """Write ten days of 40 held-out applications; the reference is the 600 others, scored out of fold."""
     from recipes import credit as recipe
-    from recipes.shared import probability, save
+    from recipes.shared import account, probability, save
 
     rows = recipe.rows()
     # A number by place in the permutation replaces the application's own: nothing in the workspace leads back to a name.
     rows["application_id"] = [f"case-{place:04d}" for place in range(1, len(rows) + 1)]
     model = recipe.train()
     save(model, HERE / "artifacts/credit/1.0.0.skops")
+    account(recipe.trained_on(), recipe.ROW_ORDER, HERE / "artifacts/credit/1.0.0.record.json")
     reference, held = rows[:recipe.TRAINED_ON].copy(), rows[recipe.TRAINED_ON:].copy()
     reference["score"] = recipe.reference_scores(reference)
     held["score"] = probability(model, held[list(recipe.FEATURES)])
@@ -167,10 +168,11 @@ def flights() -> int:
     """Write eighty flights a day from 1 April 2013; the reference is the held-out 30 % of January to March."""
     import pandas as pd
     from recipes import flights as recipe
-    from recipes.shared import probability, save
+    from recipes.shared import account, probability, save
 
     model = recipe.train()
     save(model, HERE / "artifacts/flights/1.0.0.skops")
+    account(recipe.trained_on(), recipe.ROW_ORDER, HERE / "artifacts/flights/1.0.0.record.json")
     _, reference = recipe.split()
     rows = recipe.rows()
     rows = rows[rows["flight_date"] >= pd.Timestamp(FIRST_BATCH["flights"])].copy()
@@ -190,10 +192,11 @@ def flights() -> int:
 def bikes() -> int:
     """Write the hours of each day from 1 April 2011; the reference is January to March, predicted out of fold by whole days."""
     from recipes import bikes as recipe
-    from recipes.shared import number, save
+    from recipes.shared import account, number, save
 
     model = recipe.train()
     save(model, HERE / "artifacts/bikes/1.0.0.skops")
+    account(recipe.trained_on(), recipe.ROW_ORDER, HERE / "artifacts/bikes/1.0.0.record.json")
     rows = recipe.rows()
     reference = rows[rows["day"] <= recipe.LAST_DAY].copy()
     rows = rows[rows["day"] > recipe.LAST_DAY].copy()

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
+from roadworthy.recipe import Recipe
 
 Tier = Literal["minimal", "limited", "high"]
 Value = bool | int | str
@@ -264,24 +265,6 @@ class Artifact(Strict):
     format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"] = Field(
         description="How it is stored. `pickle` and `joblib` run code when loaded and fail the gate of a high-risk model.",
     )
-
-
-class Recipe(Strict):
-    """How the artifact was made, so that it can be made again."""
-
-    command: list[str] = Field(
-        min_length=1, description="Program and arguments that make the artifact again; `{out}` stands for the file to write.",
-    )
-    seed: int = Field(description="Seed of every random choice.")
-    training: Inside | None = Field(
-        default=None,
-        description="Rows that it was trained on, a Parquet file or glob relative to the workspace; by default the reference.",
-    )
-    row_order: list[str] = Field(
-        default_factory=list, description="Columns by which rows are sorted before training; the result depends on it.",
-    )
-    threads: int = Field(default=1, description="Threads used in training; the result depends on it.")
-    lock_sha256: str | None = Field(default=None, description="Digest of the lock file of the training environment.")
 
 
 class Telemetry(Strict):

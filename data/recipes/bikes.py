@@ -14,6 +14,7 @@ CATEGORIES = ("weathersit",)
 NUMBERS = ("hr", "holiday", "weekday", "workingday", "temp", "atemp", "hum", "windspeed")
 FEATURES = (*CATEGORIES, *NUMBERS)
 LABEL = "bikers"
+ROW_ORDER = ("timestamp",)
 LAST_DAY = 90
 """31 March is the ninetieth day of 2011."""
 FOLDS = 10
@@ -23,7 +24,7 @@ def rows() -> pd.DataFrame:
     """Return all hours in order."""
     import pandas as pd
 
-    return pd.read_parquet(SOURCE / "bike_demand_2011.parquet").sort_values("timestamp", ignore_index=True)
+    return pd.read_parquet(SOURCE / "bike_demand_2011.parquet").sort_values(list(ROW_ORDER), ignore_index=True)
 
 
 def model() -> Pipeline:
@@ -33,10 +34,15 @@ def model() -> Pipeline:
     return pipeline(CATEGORIES, NUMBERS, HistGradientBoostingRegressor(early_stopping=False, random_state=0))
 
 
+def trained_on() -> pd.DataFrame:
+    """Return every hour of January to March, what the model is shown of it."""
+    found = rows()
+    return found.loc[found["day"] <= LAST_DAY, [*FEATURES, LABEL]]
+
+
 def train() -> Pipeline:
     """Train on every hour of January to March."""
-    found = rows()
-    found = found[found["day"] <= LAST_DAY]
+    found = trained_on()
     return fit(model(), found[list(FEATURES)], found[LABEL])
 
 
@@ -52,4 +58,4 @@ def reference_scores(found: pd.DataFrame) -> Any:
 
 
 if __name__ == "__main__":
-    run(train)
+    run(train, trained_on, ROW_ORDER)

@@ -23,6 +23,7 @@ NUMBERS = (
 )
 FEATURES = (*CATEGORIES, *NUMBERS)
 LABEL = "good_credit"
+ROW_ORDER = ("application_id",)
 TRAINED_ON = 600
 FOLDS = 10
 THRESHOLD = 0.5
@@ -47,9 +48,14 @@ def model() -> Pipeline:
     return pipeline(CATEGORIES, NUMBERS, trees)
 
 
+def trained_on() -> pd.DataFrame:
+    """Return the first 600 applications of the permutation: what the model is shown of them, in the order of training."""
+    return rows()[:TRAINED_ON].sort_values(list(ROW_ORDER))[[*FEATURES, LABEL]]
+
+
 def train() -> Pipeline:
     """Train on the first 600 applications of the permutation."""
-    found = rows()[:TRAINED_ON].sort_values("application_id")
+    found = trained_on()
     return fit(model(), found[list(FEATURES)], found[LABEL])
 
 
@@ -61,4 +67,4 @@ def reference_scores(found: pd.DataFrame) -> Any:
 
 
 if __name__ == "__main__":
-    run(train)
+    run(train, trained_on, ROW_ORDER)

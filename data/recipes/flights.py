@@ -14,6 +14,7 @@ CATEGORIES = ("carrier", "origin", "dest")
 NUMBERS = ("distance", "sched_hour", "weekday", "temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib")
 FEATURES = (*CATEGORIES, *NUMBERS)
 LABEL = "late15"
+ROW_ORDER = ("flight_date", "row_id")
 TRAINED_ON = 0.7
 LAST_DAY = "2013-03-31"
 THRESHOLD = 0.5
@@ -23,7 +24,7 @@ def rows() -> pd.DataFrame:
     """Return all flights by day and row number."""
     import pandas as pd
 
-    return pd.read_parquet(SOURCE / "nyc_flights_2013.parquet").sort_values(["flight_date", "row_id"], ignore_index=True)
+    return pd.read_parquet(SOURCE / "nyc_flights_2013.parquet").sort_values(list(ROW_ORDER), ignore_index=True)
 
 
 def split() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -44,12 +45,17 @@ def model() -> Pipeline:
     return pipeline(CATEGORIES, NUMBERS, HistGradientBoostingClassifier(early_stopping=False, random_state=0))
 
 
-def train() -> Pipeline:
-    """Train on the flights that arrived; a cancelled one has no label."""
+def trained_on() -> pd.DataFrame:
+    """Return the flights that arrived, what the model is shown of them; a cancelled one has no label."""
     found, _ = split()
-    found = found[found[LABEL].notna()]
+    return found.loc[found[LABEL].notna(), [*FEATURES, LABEL]]
+
+
+def train() -> Pipeline:
+    """Train on the flights that arrived."""
+    found = trained_on()
     return fit(model(), found[list(FEATURES)], found[LABEL].astype("int8"))
 
 
 if __name__ == "__main__":
-    run(train)
+    run(train, trained_on, ROW_ORDER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 SEED = 20261122
 """Seeds the permutations that split rows; the estimators themselves draw nothing."""
+
+THREADS = 1
+"""Sums of gradients depend on how rows are shared out between threads."""
 
 DECIMALS = 9
 """Scores are served and stored with nine decimals: the tenth may differ between processors."""
@@ -38,10 +42,10 @@ def pipeline(categories: Sequence[str], numbers: Sequence[str], estimator: Any) 
 
 
 def fit(model: Pipeline, rows: Any, label: Any) -> Pipeline:
-    """Fit on one thread, because sums of gradients depend on how rows are shared out."""
+    """Fit on `THREADS` threads."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with threadpool_limits(THREADS):
         return model.fit(rows, label)
 
 
@@ -112,8 +116,24 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
-def run(train: Callable[[], Pipeline]) -> None:
-    """Train and write the artifact to the path given on the command line."""
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: python -m {Path(sys.argv[0]).parent.name}.{Path(sys.argv[0]).stem} OUT")
+def account(rows: Any, row_order: Sequence[str], path: Path) -> None:
+    """Write what was used in a training: seed, row order, threads, and a short digest of each row in the order of training.
+
+    The digests tell two trainings apart and nothing of a row: twelve digits of SHA-256 over all that the model was shown of it.
+    """
+    lines = rows.to_csv(index=False, header=False, lineterminator="\x1e").split("\x1e")[:len(rows)]
+    used = {
+        "schema_version": 1, "seed": SEED, "row_order": list(row_order), "threads": THREADS,
+        "rows": [hashlib.sha256(line.encode()).hexdigest()[:12] for line in lines],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(used, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def run(train: Callable[[], Pipeline], rows: Callable[[], Any], row_order: Sequence[str]) -> None:
+    """Train, and write the artifact and an account of the training to the paths given on the command line."""
+    if len(sys.argv) not in (2, 3):
+        sys.exit(f"usage: python -m {Path(sys.argv[0]).parent.name}.{Path(sys.argv[0]).stem} OUT [RECORD]")
     save(train(), Path(sys.argv[1]))
+    if len(sys.argv) == 3:
+        account(rows(), row_order, Path(sys.argv[2]))
