@@ -48,7 +48,12 @@ _TOOLS = {
     "estimate": ("duckdb", "scikit-learn", "scipy"),
     "fairness": ("duckdb", "fairlearn", "scipy"),
     "mitigation": ("duckdb", "fairlearn", "scikit-learn", "scipy"),
-    "explainability": ("duckdb", "scikit-learn"),
+    "explainability": ("duckdb", "scikit-learn", "shap"),
+    "artifact": ("skops",),
+    "reproducibility": ("scikit-learn", "skops"),
+    "privacy": ("duckdb", "scikit-learn"),
+    "cost": ("duckdb", "scipy"),
+    "vendor": ("scipy",),
 }
 _PLACES = ("severe", "error", "fail", "warn", "insufficient", "waived", "open", "pass", "beside")
 _BY_PART = tuple(
@@ -430,7 +435,7 @@ def evidence(source: Source) -> list[Evidence]:
     found: list[Evidence] = []
     for family in source.families:
         held = sum(m.metric.startswith(family + ".") for m in source.bundle.measurements)
-        by = ", ".join(f"{t} {tools[t]}" for t in _TOOLS[family] if t in tools)
+        by = ", ".join(f"{t} {tools[t]}" for t in _TOOLS.get(family, ()) if t in tools)
         found.append(item(FAMILIES[family], by, "measurements.parquet", plural(held, "measurement")))
     code = f"roadworthy {source.run.get('code', {}).get('version', '')}".strip()
     found.append(item("Findings", code, "findings.json", plural(len(source.bundle.findings), "finding")))
