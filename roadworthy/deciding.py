@@ -146,11 +146,10 @@ def too_small(rule: Rule, m: Measurement, few: str) -> Outcome:
     """Return what is said of a part that is too small: what is missing, and how many rows decide if the number stays as it is."""
     details = smallest_effect(m)
     needed = rows_that_would_decide(m, rule.parsed, m.stats.get("scale") == "log") if rule.test == "interval" else None
-    if needed is None or m.n is None or needed <= m.n:
+    if needed is None or m.n is None or needed <= max(m.n, rule.min.n):  # the least that the rule asks for would decide
         return Outcome("insufficient", few, details)
-    least = max(needed, rule.min.n)
-    said = f"{few} If it stays as it is, about {least:,} rows of this kind would decide."
-    return Outcome("insufficient", said, {"rows_that_would_decide": least, **details})
+    said = f"{few} If it stays as it is, about {needed:,} rows of this kind would decide."
+    return Outcome("insufficient", said, {"rows_that_would_decide": needed, **details})
 
 
 def smallest_effect(m: Measurement) -> dict[str, Any]:
