@@ -40,7 +40,7 @@ class Figure(Part):
     unit: str
     method: str = ""
     reason: str = Field(default="", description="Why there is no value.")
-    hidden: bool = Field(default=False, description="True if the number is withheld because it speaks of fewer than ten people.")
+    hidden: bool = Field(default=False, description="True if the number is withheld: a count behind it is under ten people.")
     evidence: str = Field(description="The evidence item it can be read back from.")
 
 

@@ -27,6 +27,9 @@ FAMILIES = {
     "fairness": "Fairness",
     "mitigation": "Other ways of deciding",
     "explainability": "What drives the score",
+    "cost": "Cost and latency",
+    "vendor": "The vendor",
+    "reproducibility": "Reproducibility",
 }
 #: Families without which a card is not complete; an estimate is an aid where labels come late.
 NEEDED = ("data_quality", "drift", "performance", "fairness", "explainability")
@@ -130,9 +133,9 @@ class Source:
 
     def note(self, finding: Finding) -> str:
         """Return what changed a finding's status, without a number about too few people."""
-        return (
-            "Too few people to decide." if finding.note and self.hides(finding.metric, finding.over, finding.n) else finding.note
-        )
+        if finding.note and self.hides(finding.metric, finding.over, finding.n):
+            return "One of its counts is under ten people, so no number is shown."
+        return finding.note
 
     def previous(self, m: Measurement) -> float | None:
         """Return the value of the night before, if the state carried one forward."""

@@ -98,7 +98,7 @@ def plain_of(source: Source, finding: Finding | None) -> str:
         title = metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:]
         return f"One thing that must be known {known}: {title}{f' ({where})' if where else ''}."
     if source.hides(finding.metric, finding.over, finding.n):
-        return "It speaks of fewer than ten people, so no number is shown."
+        return "One of its counts is under ten people, so no number is shown."
     value, where, limit = finding.value, part(finding.over, source.word), Limit.parse(finding.limit)
     absolute = source.against.get(finding.rule, "absolute") == "absolute"
     near = [e for e in (limit.at_least, limit.at_most) if e is not None]
