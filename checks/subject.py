@@ -70,6 +70,8 @@ class Subject:
         `checks.drift.profile.profile`, whose answer it must equal.
     predecessor : roadworthy.passport.Passport, optional
         The version of the model that was in service before this one.
+    approved : mapping, optional
+        Digests that were approved of this version, ``artifact`` and ``image``, or ``problem``; None if none were.
     once : dict
         What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
@@ -95,6 +97,7 @@ class Subject:
     kept: Kept | None = None
     count: Callable[[Table, Any], Any] | None = None
     predecessor: Passport | None = None
+    approved: Mapping[str, str] | None = None
     once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -11,7 +11,7 @@ import importlib.metadata
 import logging
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from checks.subject import SEED, Subject, Table, open_subject
+from flows.approving import approved_digests, supply_digests
 from flows.investigating import investigate
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
@@ -116,6 +117,7 @@ def inspect(
     spill = workspace.made / "spill"
     with open_subject(workspace.root, passport, day, spill=spill, since=since, kept=kept, predecessor=earlier) as opened:
         subject, cluster = _with_cluster(opened, workspace.settings.dask)
+        subject = replace(subject, approved=approved_digests(workspace, ledger, passport))
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
@@ -128,6 +130,8 @@ def inspect(
             "recipe": rests_on(subject, when),
             "waivers": [w.as_dict() for w in waivers],
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
+            "supply": supply_digests(workspace.root, passport),
+            "approved": dict(subject.approved) if subject.approved is not None else None,
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,
             "day": day.isoformat(),

@@ -57,6 +57,12 @@ def _explainability(subject: Subject) -> list[Measurement]:
     return list(explainability.measure(subject))
 
 
+def _artifact(subject: Subject) -> list[Measurement]:
+    from checks import artifact
+
+    return list(artifact.measure(subject))
+
+
 def _shap(subject: Subject) -> list[Measurement]:
     from checks.explainability import attribution
 
@@ -76,6 +82,7 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("estimate", _estimate),
     ("fairness", _fairness),
     ("explainability", _explainability),
+    ("artifact", _artifact),
     ("shap", _shap),
     ("reproducibility", _reproducibility),
 )

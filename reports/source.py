@@ -30,6 +30,7 @@ FAMILIES = {
     "cost": "Cost and latency",
     "vendor": "The vendor",
     "reproducibility": "Reproducibility",
+    "artifact": "Artifact and supply chain",
 }
 #: Families without which a card is not complete; an estimate is an aid where labels come late.
 NEEDED = ("data_quality", "drift", "performance", "fairness", "explainability")

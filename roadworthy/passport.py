@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
 from roadworthy.recipe import Recipe
+from roadworthy.supply import Artifact
 
 Tier = Literal["minimal", "limited", "high"]
 Value = bool | int | str
@@ -257,16 +258,6 @@ class Drift(Strict):
     )
 
 
-class Artifact(Strict):
-    """The file that is the model."""
-
-    path: Inside = Field(description="The file, relative to the workspace.")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Its digest; checked before it is loaded.")
-    format: Literal["skops", "onnx", "safetensors", "json", "text", "pickle", "joblib"] = Field(
-        description="How it is stored. `pickle` and `joblib` run code when loaded and fail the gate of a high-risk model.",
-    )
-
-
 class Telemetry(Strict):
     """Where cost and latency of serving are logged."""
 
@@ -415,6 +406,10 @@ class Passport(Strict):
             raise ValueError(
                 "no artifact is declared; declare it or say why in 'no_artifact_because' (a vendor's model, for example)."
             )
+        for index, one in enumerate(self.artifact.exceptions if self.artifact is not None else ()):
+            if one.by != roles.guardian:
+                said = f"only the model's Guardian, {roles.guardian}, may accept a weakness; this says {one.by[:80]!r}."
+                raise Misplaced(said, "artifact", "exceptions", index, "by")
         for index, attribute in enumerate(self.protected):
             if attribute.name in [other.name for other in self.protected[:index]]:
                 raise Misplaced(f"two protected attributes have the name '{attribute.name}'.", "protected", index)

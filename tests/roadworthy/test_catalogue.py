@@ -15,6 +15,7 @@ from roadworthy.measurement import Measurement
 METRICS = list(catalogue().values())
 NAMES = [m.id for m in METRICS]
 PARTS = {"column", "group", "attribute", "expectation", "severity", "segment", "metric", "class", "option", "pair", "with"}
+PARTS |= {"scanner", "action"}  # artifacts
 FAMILIES = {
     "data_quality", "drift", "performance", "estimate", "fairness", "mitigation", "explainability", "privacy", "cost", "artifact",
     "reproducibility", "vendor", "endpoint",
