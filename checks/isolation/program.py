@@ -1,8 +1,7 @@
 """A job that runs a program of somebody else: copies of what it needs, a folder of its own, and one or two files to write.
 
 The program is started from its arguments, never through a shell. It inherits the walls around this process, and no variable
-but those that it is handed. What it prints is not kept: the last line of what it says of an error is told, without the words
-and numbers that it may have taken from the data.
+but those that it is handed. What it prints is not kept, for it may print what the data hold: of an error only the kind is told.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checks.isolation.child import first_line
 from roadworthy.errors import RoadworthyError
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ _NETWORK = (
     b"network is unreachable", b"name resolution", b"name or service not known", b"nodename nor servname", b"could not resolve",
     b"failed to resolve", b"getaddrinfo failed", b"no address associated with hostname",
 )
+_KIND = re.compile(r"([A-Za-z_][A-Za-z0-9_.]{0,80}(?:Error|Exception|Warning|Interrupt))(?::|$)")
 _MEMORY = (b"memoryerror", b"cannot allocate memory", b"out of memory", b"std::bad_alloc")
 
 
@@ -56,8 +55,8 @@ def main(
     Returns
     -------
     values : dict
-        ``code`` (below 0: the signal that ended it), ``said``, and whether it ``wanted`` the ``network`` or more ``memory``,
-        as far as its words tell.
+        ``code`` (below 0: the signal that ended it), ``said`` (the kind of its last error), and whether it ``wanted`` the
+        ``network`` or more ``memory``, as far as its words tell.
     tables : dict
         Empty.
 
@@ -144,12 +143,15 @@ def told_by(said: bytes) -> dict[str, Any]:
 
     Examples
     --------
-    >>> told_by(b"Traceback ...\nValueError: could not convert string to float: 'Anna'\n")
-    {'said': 'ValueError: could not convert string to float: ...', 'wanted': {'network': False, 'memory': False}}
+    >>> told_by(b"Traceback ...\nValueError: Anna owes 4711\n")
+    {'said': 'ValueError', 'wanted': {'network': False, 'memory': False}}
+    >>> told_by(b"Anna owes 4711")["said"]
+    ''
     >>> told_by(b"OSError: [Errno 101] Network is unreachable")["wanted"]["network"]
     True
     """
     lines = said.decode("utf-8", "replace").strip().splitlines()
     small = said.lower()
     wanted = {"network": any(word in small for word in _NETWORK), "memory": any(word in small for word in _MEMORY)}
-    return {"said": first_line(ValueError(lines[-1])) if lines else "", "wanted": wanted}
+    kind = _KIND.match(lines[-1]) if lines else None
+    return {"said": kind[1] if kind else "", "wanted": wanted}

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from flows.inspect import Inspected, inspect
 from flows.measuring import FAMILIES
@@ -57,7 +58,12 @@ def copy_fleet(
             shutil.copytree(FLEET / name, root / name, dirs_exist_ok=True)
     (root / "models" / model).mkdir(parents=True)
     for passport in (FLEET / "models" / model).glob("*.yaml"):
-        (root / "models" / model / passport.name).write_text(edit(passport.read_text(encoding="utf-8")), encoding="utf-8")
+        text = passport.read_text(encoding="utf-8")
+        (root / "models" / model / passport.name).write_text(edit(text), encoding="utf-8")
+        recipe = yaml.safe_load(text).get("recipe", {})
+        for name in (*recipe.get("data", ()), *recipe.get("code", ()), *([recipe["lock"]] if "lock" in recipe else ())):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(FLEET / name, root / name)
     (root / "references").mkdir(exist_ok=True)
     if change_reference is unchanged:
         shutil.copy(FLEET / "references" / f"{model}.parquet", root / "references")
