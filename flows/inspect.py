@@ -20,7 +20,7 @@ from typing import Any
 
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.approving import approved_digests, supply_digests
-from flows.investigating import investigate
+from flows.investigating import investigate, review
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
 from flows.reproducing import reproduce, rests_on
@@ -169,6 +169,8 @@ def inspect(
         )
         judged = judge(measurements, policy, context)
         more, taken = investigate(subject, alarmed(judged.findings), workspace.restricted)
+        measurements, seconds = [*measurements, *more], seconds | taken
+        more, taken = review(subject, workspace.restricted, families)
         measurements, seconds = [*measurements, *more], seconds | taken
         more, taken = mitigating(subject, judged.findings, when)
         measurements, seconds = [*measurements, *more], seconds | taken

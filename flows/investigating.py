@@ -1,10 +1,11 @@
-"""Looks closer at the columns that moved: what a night cannot afford for every column, it does for these."""
+"""Looks closer at the columns that moved, for which a night can afford it, and at single decisions that went against people."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from checks.subject import Subject
 from flows.measuring import guarded
@@ -62,3 +63,25 @@ def investigate(
         made, seconds[name] = guarded(name, metrics, partial(run, subject, columns, restricted), subject)
         found += made
     return found, seconds
+
+
+def _reasons(subject: Subject, restricted: Path) -> list[Measurement]:
+    from checks.explainability.reasons import measure
+
+    return measure(subject, restricted)
+
+
+def review(
+    subject: Subject,
+    restricted: Path,
+    families: Sequence[tuple[str, Any]],
+    reasons: Callable[[Subject, Path], list[Measurement]] = _reasons,
+) -> tuple[list[Measurement], dict[str, float]]:
+    """Return what came of writing down the reasons of unfavourable decisions, and the seconds it took.
+
+    Nothing where explainability is not asked for, which it rests on. If it raises, the measurement is an ``error``.
+    """
+    if not any(name == "explainability" for name, _ in families):
+        return [], {}
+    made, seconds = guarded("reasons", ("explainability.reason_codes",), lambda: reasons(subject, restricted), subject)
+    return made, {"reasons": seconds}

@@ -37,4 +37,4 @@ def lix(text: str) -> float:
         return 0.0
     sentences = sum(bool(_WORD.search(part)) for part in _SENTENCE.split(text))
     long = sum(sum(c.isalpha() for c in word) > _LONG for word in words)
-    return len(words) / max(1, sentences) + 100 * long / len(words)
+    return float(len(words) / max(1, sentences) + 100 * long / len(words))

@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import re
-import tempfile
 import unicodedata
 import warnings
 from collections import Counter
@@ -30,6 +29,7 @@ import pyarrow as pa
 from checks.drift.plan import kind_of, number_sql
 from checks.explainability.encoding import numbers
 from checks.explainability.sample import sample
+from checks.restricted import folder_of, write
 from checks.subject import Subject, Table
 from roadworthy.canonical import digest_bytes
 from roadworthy.errors import DataError
@@ -86,8 +86,8 @@ def drill_down(subject: Subject, columns: Sequence[str], restricted: Path) -> li
         written: dict[str, Path] = {}
         if not before.columns.empty:
             files = _report(subject, before, after, words)
-            folder = _folder(subject, restricted)
-            written = {ending: _write(folder, content, ending) for ending, content in files.items()}
+            folder = folder_of(subject, restricted, "drill-down")
+            written = {ending: write(folder, content, ending) for ending, content in files.items()}
     except BaseException as problem:  # Evidently derives an exception of its own from BaseException
         if isinstance(problem, KeyboardInterrupt | SystemExit):
             raise
@@ -240,32 +240,3 @@ def _same_each_time(text: str) -> str:
         return seen[made_up]
 
     return _MADE_UP.sub(counted, text)
-
-
-def _folder(subject: Subject, restricted: Path) -> Path:
-    passport = subject.passport
-    folder = restricted
-    for part in ("", f"model={passport.model}", f"version={passport.version}", f"date={subject.day.isoformat()}", "drill-down"):
-        folder = folder / part
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        folder.chmod(0o700)  # whatever the umask left of it
-    return folder
-
-
-def _write(folder: Path, content: bytes, ending: str) -> Path:
-    """Write a file under the digest of its bytes: whole or not at all, for its owner's eyes only."""
-    path = folder / f"{digest_bytes(content)}.{ending}"
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:  # made with mode 0600
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except OSError:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    return path

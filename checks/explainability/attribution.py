@@ -80,9 +80,11 @@ def measure(subject: Subject) -> list[Measurement]:
     try:
         made = asked.explain(tables, reference, interact=["reference"] if past.reference is None else [])
     except (IsolationError, DataError) as problem:
+        subject.once[f"explained {subject.decided.digest}"] = problem
         declared = subject.passport.artifact
         unsafe = declared is not None and declared.format not in _RUN_HERE
         return _nothing(subject, "not_applicable" if unsafe else "error", problem.sentence, inputs)
+    subject.once[f"explained {subject.decided.digest}"] = tonight.num_rows, made["tonight"]  # reasons of single cases rest on it
     return _measured(subject, asked, made, tonight, reference, past, inputs)
 
 

@@ -133,6 +133,7 @@ def case_of(rule: str, model: str) -> Case:
         "reproduced-bytes": Case(model, spoil=_rewritten("recipes/credit.py", "learning_rate=0.05", "learning_rate=0.06")),
         "training-settings": Case(model, edit=lambda s: s.replace("seed: 20261122", "seed: 1")),
         "training-rows": Case(model, spoil=_one_other_row),
+        "reasons-given": Case(model, _all_alike),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     return cases[rule]
@@ -159,6 +160,13 @@ def _one_other_row(root: Path) -> None:
     order = np.random.default_rng(20261122).permutation(len(table))
     table.loc[table.sort_values("application_id").index[order[0]], "age"] += 40
     table.to_parquet(path)
+
+
+def _all_alike(table: pd.DataFrame) -> pd.DataFrame:
+    """Return people who are the same in every column and half of whom are refused: nothing can be the reason."""
+    person = pd.read_parquet(FLEET / "references" / "credit.parquet").iloc[0]
+    alike = {name: person[name] for name in table.columns if name in person.index and name not in ("application_id", "decision")}
+    return table.assign(**alike, decision=np.arange(len(table)) % 2)
 
 
 def _group(table: pd.DataFrame, model: str) -> pd.Series:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.investigating import investigate
+from flows.investigating import investigate, review
 from roadworthy.measurement import Measurement
 from roadworthy.verify import verify
 from roadworthy.workspace import Workspace
@@ -54,3 +54,14 @@ def test_without_a_moved_column_nothing_is_looked_at_and_that_is_said(tmp_path: 
         found, seconds = investigate(subject, [], tmp_path / "restricted")
     assert [(m.metric, m.status) for m in found] == [("drift.drill_down", "not_applicable")] and seconds == {}
     assert not (tmp_path / "restricted").exists()
+
+
+def test_reasons_are_written_only_where_explanations_are_asked_for_and_never_stop_a_night(tmp_path: Path):
+    def broken(subject, restricted):
+        raise ValueError("out of luck")
+
+    with make_subject(tmp_path, passport_of(), ROWS, {DAY: ROWS}) as subject:
+        assert review(subject, tmp_path / "restricted", (("drift", None),), broken) == ([], {})
+        found, seconds = review(subject, tmp_path / "restricted", (("explainability", None),), broken)
+    assert [(m.metric, m.status) for m in found] == [("explainability.reason_codes", "error")] and list(seconds) == ["reasons"]
+    assert "ValueError: out of luck" in found[0].reason
