@@ -6,6 +6,7 @@ case here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,8 @@ import pytest
 import yaml
 from _pytest.mark import ParameterSet
 
+from checks.explainability import attribution
+from roadworthy.canonical import digest_file
 from roadworthy.policy import Rule, When, read_policy
 from tests.acceptance.fleet import FLEET, Change, Edit, copy_fleet, run_night, same, unchanged
 
@@ -124,6 +127,11 @@ def case_of(rule: str, model: str) -> Case:
         "score-means-the-same": Case(model, lambda t: t.assign(**{score: t[score].where(~_group(t, model), 0.97)})),
         "combinations": Case(model, lambda t: t.assign(**{prediction: t[prediction].where(~_group(t, model), 0)})),
         "mitigation-planned": Case(model, edit=lambda s: s.replace(f"  score: {score}\n", "")),
+        "artifact-served": Case(model, put(score, lambda t: 0.9 * t[score])),
+        "explanation-adds-up": Case(model, spoil=_other_counts),
+        "surrogate-faithful": Case(model, change_reference=put(score, lambda t: rng.uniform(size=len(t))), edit=unpin),
+        "reasons-steady": Case(model, _never_seen if model == "credit" else _three_times),
+        "reasons-kept": Case(model, spoil=_another_before),
         "proxies-carry-little": Case(model, change_reference=put("sex", _told), edit=unpin),
         "recipe-data": Case(model, spoil=_one_other_row),
         "recipe-code": Case(model, spoil=_rewritten("recipes/shared.py", "SEED = 20261122", "SEED = 1")),
@@ -169,6 +177,53 @@ def _all_alike(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**alike, decision=np.arange(len(table)) % 2)
 
 
+def _never_seen(table: pd.DataFrame) -> pd.DataFrame:
+    """Return people all of whose words are new, so that only numbers are left to decide by."""
+    features = yaml.safe_load((FLEET / "models" / "credit" / "1.0.0.yaml").read_text(encoding="utf-8"))["features"]
+    return table.assign(**{name: "never seen" for name in features if not pd.api.types.is_numeric_dtype(table[name])})
+
+
+def _three_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Return flights whose numbers are far from all that was learned; what the model answered and what came true stay."""
+    features = yaml.safe_load((FLEET / "models" / "flights" / "1.0.0.yaml").read_text(encoding="utf-8"))["features"]
+    return table.assign(**{name: table[name] * 3 + 7 for name in features if pd.api.types.is_numeric_dtype(table[name])})
+
+
+def _other_counts(root: Path) -> None:
+    """Change how many rows each branch is said to have been grown on: the answers stay, their explanation no longer adds up."""
+    import skops.io
+
+    path, passport = root / "artifacts" / "credit" / "1.0.0.skops", root / "models" / "credit" / "1.0.0.yaml"
+    before = digest_file(path)
+    fitted = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    for row in fitted[-1]._predictors:
+        row[0].nodes["count"][1] *= 3
+    skops.io.dump(fitted, path)
+    passport.write_text(passport.read_text(encoding="utf-8").replace(before, digest_file(path)), encoding="utf-8")
+
+
+def _another_before(root: Path) -> None:
+    """Put a version into service before this one, though its name comes after, that decides by what this one hardly reads."""
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    path, passport = root / "artifacts" / "credit" / "1.0.0.skops", root / "models" / "credit" / "1.0.0.yaml"
+    columns = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))[0]
+    reference = pd.read_parquet(root / "references" / "credit.parquet")
+    fitted = make_pipeline(columns, LogisticRegression(tol=100.0))
+    fitted[-1].fit(columns.transform(reference), reference["good_credit"])
+    hardly = ("telephone", "job", "number_of_people_being_liable_to_provide_maintenance_for", "present_residence_since")
+    places = [str(name).partition("__")[2] in hardly for name in columns.get_feature_names_out()]
+    fitted[-1].coef_ = np.where(places, 5.0, 0.001).reshape(1, -1) / np.maximum(1e-9, columns.transform(reference).std(axis=0))
+    other = path.with_name("9.0.0.skops")
+    skops.io.dump(fitted, other)
+    text = passport.read_text(encoding="utf-8").replace(digest_file(path), digest_file(other))
+    text = text.replace("1.0.0.skops", "9.0.0.skops").replace('version: "1.0.0"', 'version: "9.0.0"')
+    text = re.sub(r"(adopted:\n  since: )\S+", r"\g<1>2024-01-01", text)
+    passport.with_name("9.0.0.yaml").write_text(text, encoding="utf-8")
+
+
 def _group(table: pd.DataFrame, model: str) -> pd.Series:
     return table["sex"].eq("female") if model == "credit" else table["SEX"].astype(str).eq("2")
 
@@ -207,7 +262,7 @@ def _model_for(policy: str, rule: str) -> str:
 
 def _families(rule: Rule) -> tuple[str, ...]:
     """Return what has to be measured for a rule: its own family and what it reads beside it."""
-    family = rule.metric.partition(".")[0]
+    family = "shap" if rule.metric in attribution.METRICS else rule.metric.partition(".")[0]
     beside = {"mitigation": ("fairness",)}.get(family, ())
     return (family, *beside, *(("explainability",) if rule.hardly_used_below is not None else ()))
 
