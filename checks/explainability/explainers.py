@@ -31,8 +31,8 @@ LEAST = 30
 """Rows below which a model that is too large or too slow is not explained at all."""
 TREE_STEPS = 2e9
 """Steps through trees that the rows of one table may take; about ten seconds."""
-INTERACTION_STEPS = 5e8
-MOST_INTERACTING_ROWS = 200
+INTERACTION_STEPS = 2.2e8
+MOST_INTERACTING_ROWS = 100
 MOST_INTERACTING_COLUMNS = 60
 ANSWERS = 400_000
 """Answers that a model which is asked as a whole gives for one table."""

@@ -28,8 +28,8 @@ BATCH = 10
 """Rows of a batch, at least."""
 LEAST_UNITS = 10
 """Units or batches below which nothing is said of how sure a number is."""
-DRAWS = 1_000
-EXCHANGES = 4_999
+DRAWS = 500
+EXCHANGES = 1_999
 TOP = 5
 _ENDS = (2.5, 97.5)
 
