@@ -190,6 +190,23 @@ def gate(
 
 
 @app.command()
+def reproduce(model: str, version: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> int:
+    """Make a model version again by its recorded recipe and say what differs; records nothing."""
+    from flows import reproducing
+
+    here = Workspace.find(workspace)
+    here.passport(f"{model}@{version}")
+    with printing.progress(err, as_json) as say:
+        say("Running the recipe (as long as the training takes)")
+        found = reproducing.once(here, f"{model}@{version}")
+    if as_json:
+        out.print_json(json.dumps(printing.reproduced_as_dict(found)))
+    else:
+        printing.reproduced(out, found)
+    return int(found.exit_code)
+
+
+@app.command()
 def demo(workspace: WorkspaceOption = None) -> int:
     """Inspect the demo fleet on its demo night and say whether the expected verdicts appeared."""
     from flows import demo as demonstration

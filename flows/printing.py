@@ -15,6 +15,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from roadworthy.catalogue import catalogue
+from roadworthy.figures import number
+
 STYLE = {
     "stop": "bold red",
     "no-go": "bold red",
@@ -238,6 +241,41 @@ def gate_as_dict(found: Any) -> dict[str, Any]:
         "next": found.next,
         "mitigation": found.plan,
         "findings": [f.as_dict() for f in found.bundle.findings],
+    }
+
+
+def reproduced(console: Console, found: Any) -> None:
+    """Print what was compared when a model version was made again, and what differs."""
+    unmeasured = {m.reason for m in found.measurements if m.value is None}
+    if len(unmeasured) == 1 and all(m.value is None for m in found.measurements):
+        say(console, unmeasured.pop())
+        return
+    table = Table(expand=True)
+    for name in ("Compared", "Result"):
+        table.add_column(name, ratio=1)
+    for m in found.measurements:
+        metric = catalogue()[m.metric]
+        if m.value is None:
+            table.add_row(Text(metric.title), Text(f"{m.status.replace('_', ' ')}: {m.reason}"))
+        elif metric.range == [0, 1] and metric.unit == "count":
+            table.add_row(Text(metric.title), Text("yes" if m.value else "no"))
+        else:
+            rows = f" of {m.n:,}" if m.n is not None and metric.unit == "count" else f", n = {m.n:,}" if m.n is not None else ""
+            table.add_row(Text(metric.title), Text(f"{number(m.value, metric.unit)}{rows}"))
+    console.print(table)
+    isolation = next((str(m.details["isolation"]) for m in found.measurements if "isolation" in m.details), "")
+    if isolation:
+        how = "without a network" if isolation != "not isolated" else "not isolated, for this system grants no network namespace"
+        say(console, f"The recipe ran {how}.")
+    if found.differs:
+        say(console, found.differs)
+
+
+def reproduced_as_dict(found: Any) -> dict[str, Any]:
+    """Return what making a model version again found as JSON values."""
+    return {
+        "model": found.identity, "exit_code": found.exit_code, "differs": found.differs, "seconds": found.seconds,
+        "measurements": [m.as_dict() for m in found.measurements],
     }
 
 

@@ -80,9 +80,9 @@ class Reproduced:
 
     @property
     def differs(self) -> str:
-        """One sentence of what differs, as far as it is known."""
-        said = (str(m.details.get("differs") or "") for m in reversed(self.measurements))
-        return next((text for text in said if text), "")
+        """What differs, as far as it is known: of everything together, else of each recorded fact that is no longer so."""
+        by = {m.metric.partition(".")[2]: str(m.details.get("differs") or "") for m in self.measurements}
+        return by["artifact_identical"] or " ".join(text for text in by.values() if text.startswith("Differs"))
 
     @property
     def exit_code(self) -> int:

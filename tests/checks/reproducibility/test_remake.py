@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from checks.isolation import Answer
 from checks.isolation.walls import FILES, NETWORK, NOT_ISOLATED
 from checks.reproducibility import FACTS, REMADE, inside, making, measure, remake
 from checks.reproducibility.account import compared_rows, read
 from checks.reproducibility.facts import pins
+from roadworthy.canonical import digest_bytes
 from roadworthy.errors import DataError
 from roadworthy.measurement import Measurement
 from roadworthy.passport import Passport
 from tests.checks.reproducibility.worlds import CODE, DATA, LOCK, PROGRAM, RECORD, Edit, nothing, rewritten, world
-from tests.support import make_subject, passport_of
+from tests.support import make_subject, passport_of, write_parquet
 
 
 def found(root: Path, spoil: Edit = nothing, **world_of: Any) -> dict[str, Measurement]:
@@ -98,6 +101,66 @@ def test_a_recipe_that_tells_nothing_is_no_pass(tmp_path: Path) -> None:
     made = found(tmp_path, program=silent, record=None, record_sha256=None, lock=None, libraries=None)
     unknown = ("settings_differ", "rows_differ", "lock_matches", "libraries_differ")
     assert made["artifact_identical"].value == 1 and {made[name].status for name in unknown} == {"insufficient"}
+
+
+# --- predictions, by processes that are made up: what is asked, and what is believed
+
+
+def asking(values: dict[str, Any], seen: dict[str, Any]) -> Callable[..., Answer]:
+    """Stand for the processes: the recipe makes a file, and whoever is asked for predictions answers `values`."""
+    def asked(job: str, order: Any, tables: Any = None, files: Any = None, limits: Any = None, wanted: Any = ()) -> Answer:
+        if job == making.JOB:
+            return Answer({"code": 0, "wanted": {}, "said": ""}, walls=(NETWORK,), files={"out": b"made again"})
+        seen.update(rows=tables["rows"].to_pydict(), order=order)
+        return Answer(values)
+
+    return asked
+
+
+def predicted(root: Path, values: dict[str, Any], seen: dict[str, Any], **recipe: Any) -> dict[str, Measurement]:
+    frozen = {"income": [5.0, 6.0, 7.0], "age": [1, 2, 3], "name": ["Anna", "Ben", "Cem"]}
+    write_parquet(frozen, root / "frozen.parquet")
+    passport = passport_of(
+        artifact={"path": "m.skops", "sha256": "0" * 64, "format": "skops"}, no_artifact_because=None,
+        recipe={"command": ["python", "x.py", "{out}"], "seed": 1, **recipe},
+    )
+    rows = {"age": [1], "income": [1], "label": [1], "prediction": [1], "score": [0.5]}
+    with make_subject(root, passport, rows) as subject:
+        return {m.metric.partition(".")[2]: m for m in remake(subject, asking(values, seen))}
+
+
+def test_both_models_are_asked_about_the_frozen_rows_and_their_inputs_alone(tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+    answer = {"rows": 3, "differ": 1, "gap": 0.5, "settings": ["depth of the model (recorded 3, used 4)"]}
+    made = predicted(tmp_path, answer, seen, frozen="frozen.parquet", tolerance=0.25)
+    assert seen["rows"] == {"age": [1, 2, 3], "income": [5.0, 6.0, 7.0]} and seen["order"]["tolerance"] == 0.25
+    assert seen["order"]["again"]["sha256"] == digest_bytes(b"made again") != seen["order"]["recorded"]["sha256"] == "0" * 64
+    differ, gap = made["predictions_differ"], made["prediction_gap"]
+    assert (differ.value, differ.n, gap.value) == (pytest.approx(1 / 3), 3, 0.5)
+    # Wilson's interval of 1 in 3 at 95 %, from the formula of 1927.
+    assert (differ.low, differ.high) == (pytest.approx(0.0615, abs=1e-4), pytest.approx(0.7923, abs=1e-4))
+    assert differ.details["sample"] == "3 rows of the frozen sample"
+    assert "depth of the model (recorded 3, used 4)" in differ.details["differs"]
+    assert predicted(tmp_path, {**answer, "rows": 1, "differ": 0}, seen)["predictions_differ"].n == 1, "the reference"
+
+
+@pytest.mark.parametrize("answer", [
+    {}, {"rows": 4, "differ": 0, "gap": 0.0, "settings": []}, {"rows": 3, "differ": 4, "gap": 0.0, "settings": []},
+    {"rows": 3, "differ": -1, "gap": 0.0, "settings": []}, {"rows": 3, "differ": False, "gap": 0.0, "settings": []},
+    {"rows": 3, "differ": 0, "gap": -1.0, "settings": []}, {"rows": 3, "differ": 0, "gap": "0", "settings": []},
+    {"rows": 3, "differ": 0, "gap": 0.0, "settings": ["\x1b[31m"]}, {"rows": 3, "differ": 0, "gap": 0.0, "settings": ["x"] * 11},
+])
+def test_predictions_that_cannot_be_are_an_error_and_no_pass(tmp_path: Path, answer: dict[str, Any]) -> None:
+    made = predicted(tmp_path, answer, {}, frozen="frozen.parquet")
+    assert made["predictions_differ"].status == made["prediction_gap"].status == "error"
+    assert "another shape" in made["predictions_differ"].reason and made["artifact_identical"].value == 0
+
+
+def test_a_frozen_sample_that_is_not_there_is_an_error_and_the_reference_does_not_stand_in(tmp_path: Path) -> None:
+    made = predicted(tmp_path, {}, {}, frozen="gone.parquet")
+    assert made["predictions_differ"].reason == (
+        "The two models could not be asked. The frozen sample that the passport names does not exist."
+    )
 
 
 # --- nothing to make again
