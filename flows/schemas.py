@@ -45,6 +45,7 @@ def published() -> tuple[Published, ...]:
     from roadworthy.passport import Passport
     from roadworthy.people import People
     from roadworthy.policy import Policy
+    from roadworthy.vendors import Vendors
     from roadworthy.waivers import WaiverFile
     from roadworthy.workspace import Settings
 
@@ -52,6 +53,7 @@ def published() -> tuple[Published, ...]:
         Published("workspace", "roadworthy.yaml", Settings, "Makes a folder a workspace and says where things lie."),
         Published("people", "people.yaml", People, "Who answers for models."),
         Published("passport", "models/<model>/<version>.yaml", Passport, "Everything that is declared of one model version."),
+        Published("vendors", "vendors.yaml", Vendors, "Whose models, data or services the fleet rests on."),
         Published("policy", "policies/<name>.yaml", Policy, "The rules that a tier must satisfy."),
         Published("suite", "suites/<name>.yaml", Suite, "What must hold of a model's data, read by Great Expectations."),
         Published("waiver", "waivers/<id>.yaml", WaiverFile, "A signed, expiring exception to one rule of one model."),

@@ -15,7 +15,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
+from roadworthy.paths import Inside
 from roadworthy.recipe import Recipe
+from roadworthy.spending import Cost, Telemetry
 from roadworthy.supply import Artifact
 
 Tier = Literal["minimal", "limited", "high"]
@@ -33,15 +35,6 @@ def _name(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})]
-
-
-def _inside(value: str) -> str:
-    if Path(value).is_absolute() or ".." in Path(value).parts:
-        raise ValueError(f"the path '{value[:80]}' leaves the workspace; paths are relative to it.")
-    return value
-
-
-Inside = Annotated[str, AfterValidator(_inside)]
 
 
 def _spelt(value: Value) -> str:
@@ -242,6 +235,7 @@ class Windows(Strict):
     )
     performance: int = Field(default=28, ge=1, le=366, description="Days with mature labels that are scored.")
     fairness: int = Field(default=28, ge=1, le=366, description="Days over which groups are compared.")
+    cost: int = Field(default=28, ge=1, le=366, description="Days of the log that cost and latency are measured on.")
 
 
 class Drift(Strict):
@@ -256,16 +250,6 @@ class Drift(Strict):
     exact: list[str] = Field(
         default_factory=list, description="Columns whose Kolmogorov-Smirnov and Wasserstein distances are computed without bins.",
     )
-
-
-class Telemetry(Strict):
-    """Where cost and latency of serving are logged."""
-
-    path: Inside = Field(description="Parquet file or glob, relative to the workspace.")
-    rows: str = Field(description="Column with the number of rows served.")
-    wall_ms: str | None = Field(default=None, description="Column with the time taken, in milliseconds.")
-    cpu_ms: str | None = Field(default=None, description="Column with the processor time, in milliseconds.")
-    date: str | None = Field(default=None, description="Column with the day.")
 
 
 class RiskAssessment(Strict):
@@ -349,6 +333,10 @@ class Passport(Strict):
     no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared; needed where none is.")
     recipe: Recipe | None = None
     telemetry: Telemetry | None = None
+    cost: Cost | None = None
+    measure_energy: bool = Field(
+        default=False, description="Whether the energy of serving is asked for; the log must then name `energy_kwh`.",
+    )
     inference_url: str | None = Field(default=None, description="Where the model answers requests.")
     vendor: Name | None = Field(default=None, description="Whose model it is, by id in vendors.yaml.")
     fallback: Fallback = Fallback(kind="none", what="Requests are refused.")

@@ -20,6 +20,7 @@ NAMES = [one.name for one in schemas.published()]
 FILES = [
     ("workspace", "data/roadworthy.yaml"),
     ("people", "data/people.yaml"),
+    ("vendors", "data/vendors.yaml"),
     *(("passport", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "models").glob("*/*.yaml"))),
     *(("policy", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "policies").glob("*.yaml"))),
     *(("suite", str(p.relative_to(ROOT))) for p in sorted((ROOT / "data" / "suites").glob("*.yaml"))),
