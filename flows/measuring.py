@@ -75,6 +75,12 @@ def _reproducibility(subject: Subject) -> list[Measurement]:
     return list(reproducibility.measure(subject))
 
 
+def _privacy(subject: Subject) -> list[Measurement]:
+    from checks import privacy
+
+    return list(privacy.measure(subject))
+
+
 FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
@@ -85,6 +91,7 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("artifact", _artifact),
     ("shap", _shap),
     ("reproducibility", _reproducibility),
+    ("privacy", _privacy),
 )
 
 

@@ -27,6 +27,7 @@ FAMILIES = {
     "fairness": "Fairness",
     "mitigation": "Other ways of deciding",
     "explainability": "What drives the score",
+    "privacy": "Privacy",
     "cost": "Cost and latency",
     "vendor": "The vendor",
     "reproducibility": "Reproducibility",

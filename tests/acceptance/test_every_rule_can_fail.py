@@ -142,6 +142,7 @@ def case_of(rule: str, model: str) -> Case:
         "training-settings": Case(model, edit=lambda s: s.replace("seed: 20261122", "seed: 1")),
         "training-rows": Case(model, spoil=_one_other_row),
         "reasons-given": Case(model, _all_alike),
+        "identifiers-declared": Case(model, put("note", lambda t: [f"person{i}@example.org" for i in range(len(t))])),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     return cases[rule]
