@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from checks.isolation import Answer, IsolationError, Limits, ask, walls
 from checks.reproducibility.account import Account, read
-from checks.reproducibility.words import shown
+from checks.reproducibility.words import printable, shown
 from checks.subject import Subject
 from roadworthy.errors import DataError
 from roadworthy.passport import Passport
@@ -101,7 +101,7 @@ def make(subject: Subject, recipe: Recipe, asked: Ask = ask) -> Made:
             JOB, order, files={name: subject.root / name for name in names}, limits=limits, wanted=(OUT, RECORD)
         )
     except IsolationError as problem:
-        raise DataError(f"The recipe could not be run to its end. {problem.sentence}") from problem
+        raise DataError(f"The recipe could not be run to its end. {printable(problem.sentence)}") from problem
     around = tuple(wall for wall in answer.walls if wall in stood)
     isolation = walls.NETWORK if walls.NETWORK in around else walls.NOT_ISOLATED
     _ended_well(answer, limits, isolation)

@@ -16,8 +16,13 @@ def shown(name: str) -> str:
     >>> shown("a\nb\x1b[31m"), len(shown("x" * 200))
     ('a?b?[31m', 80)
     """
-    kept = "".join(c if c.isprintable() else "?" for c in name)
+    kept = printable(name)
     return kept if len(kept) <= _LONGEST else f"{kept[: _LONGEST - 3]}..."
+
+
+def printable(text: str) -> str:
+    """Return text with a question mark for each character that a terminal or a page might obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def listed(parts: Sequence[str], most: int = NAMED) -> str:

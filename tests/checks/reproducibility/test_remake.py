@@ -61,20 +61,23 @@ def test_what_nobody_changed_is_the_same_to_the_byte(tmp_path: Path) -> None:
 # --- each change is found and named
 
 
-@pytest.mark.parametrize(("spoil", "recipe", "named", "metric"), [
-    (rewritten(CODE, "SEED, THREADS = 7, 1", "SEED, THREADS = 8, 1"), {}, "seed (recorded 7, used 8)", "settings_differ"),
-    (nothing, {"seed": 9}, "seed (recorded 9, used 7)", "settings_differ"),
-    (rewritten(CODE, "int(row[0])", "-int(row[0])"), {}, "row order (the same rows in another order)", "settings_differ"),
-    (nothing, {"row_order": ["age"]}, "row order (recorded age, used id)", "settings_differ"),
-    (nothing, {"libraries": {"numpy": "1.0"}}, "library numpy (recorded 1.0, installed ", "libraries_differ"),
-    (rewritten(DATA, "17,3,2", "17,4,2"), {}, "training rows (1 changed; 40 recorded, 40 used)", "rows_differ"),
-    (rewritten(DATA, "39,4,4\n", ""), {}, "training rows (1 removed; 40 recorded, 39 used)", "rows_differ"),
-    (nothing, {"python": "3.1"}, "Python (recorded 3.1, here ", ""),
-    (rewritten(CODE, "import json", "import  json"), {}, f"{CODE} was changed (recorded ", "code_matches"),
-    (rewritten(LOCK, "numpy", "# numpy"), {}, f"{LOCK} was changed (recorded ", "lock_matches"),
+@pytest.mark.parametrize(("spoil", "recipe", "named", "metric", "identical"), [
+    (rewritten(CODE, "SEED, THREADS = 7, 1", "SEED, THREADS = 8, 1"), {}, "seed (recorded 7, used 8)", "settings_differ", 0),
+    (nothing, {"seed": 9}, "seed (recorded 9, used 7)", "settings_differ", 1),
+    (rewritten(CODE, "int(row[0])", "-int(row[0])"), {}, "row order (the same rows in another order)", "settings_differ", 0),
+    (nothing, {"row_order": ["age"]}, "row order (recorded age, used id)", "settings_differ", 1),
+    (nothing, {"libraries": {"numpy": "1.0"}}, "library numpy (recorded 1.0, installed ", "libraries_differ", 1),
+    (rewritten(DATA, "17,3,2", "17,4,2"), {}, "training rows (1 changed; 40 recorded, 40 used)", "rows_differ", 0),
+    (rewritten(DATA, "39,4,4\n", ""), {}, "training rows (1 removed; 40 recorded, 39 used)", "rows_differ", 0),
+    (nothing, {"python": "3.1"}, "Python (recorded 3.1, here ", "", 1),
+    (rewritten(CODE, "import json", "import  json"), {}, f"{CODE} was changed (recorded ", "code_matches", 1),
+    (rewritten(LOCK, "numpy", "# numpy"), {}, f"{LOCK} was changed (recorded ", "lock_matches", 1),
 ])
-def test_what_differs_is_named(tmp_path: Path, spoil: Edit, recipe: dict[str, Any], named: str, metric: str) -> None:
+def test_what_differs_is_named(
+    tmp_path: Path, spoil: Edit, recipe: dict[str, Any], named: str, metric: str, identical: int
+) -> None:
     made = found(tmp_path, spoil, **recipe)
+    assert made["artifact_identical"].value == identical
     assert named in made["artifact_identical"].details["differs"]
     if metric:
         good = 1 if metric.endswith("_matches") else 0
@@ -106,18 +109,20 @@ def test_a_recipe_that_tells_nothing_is_no_pass(tmp_path: Path) -> None:
 # --- predictions, by processes that are made up: what is asked, and what is believed
 
 
-def asking(values: dict[str, Any], seen: dict[str, Any]) -> Callable[..., Answer]:
+def asking(values: dict[str, Any], seen: dict[str, Any], walls: tuple[str, ...] = (NETWORK,)) -> Callable[..., Answer]:
     """Stand for the processes: the recipe makes a file, and whoever is asked for predictions answers `values`."""
     def asked(job: str, order: Any, tables: Any = None, files: Any = None, limits: Any = None, wanted: Any = ()) -> Answer:
         if job == making.JOB:
-            return Answer({"code": 0, "wanted": {}, "said": ""}, walls=(NETWORK,), files={"out": b"made again"})
+            return Answer({"code": 0, "wanted": {}, "said": ""}, walls=walls, files={"out": b"made again"})
         seen.update(rows=tables["rows"].to_pydict(), order=order)
         return Answer(values)
 
     return asked
 
 
-def predicted(root: Path, values: dict[str, Any], seen: dict[str, Any], **recipe: Any) -> dict[str, Measurement]:
+def predicted(
+    root: Path, values: dict[str, Any], seen: dict[str, Any], walls: tuple[str, ...] = (NETWORK,), **recipe: Any
+) -> dict[str, Measurement]:
     frozen = {"income": [5.0, 6.0, 7.0], "age": [1, 2, 3], "name": ["Anna", "Ben", "Cem"]}
     write_parquet(frozen, root / "frozen.parquet")
     passport = passport_of(
@@ -126,7 +131,7 @@ def predicted(root: Path, values: dict[str, Any], seen: dict[str, Any], **recipe
     )
     rows = {"age": [1], "income": [1], "label": [1], "prediction": [1], "score": [0.5]}
     with make_subject(root, passport, rows) as subject:
-        return {m.metric.partition(".")[2]: m for m in remake(subject, asking(values, seen))}
+        return {m.metric.partition(".")[2]: m for m in remake(subject, asking(values, seen, walls))}
 
 
 def test_both_models_are_asked_about_the_frozen_rows_and_their_inputs_alone(tmp_path: Path) -> None:
@@ -154,6 +159,12 @@ def test_predictions_that_cannot_be_are_an_error_and_no_pass(tmp_path: Path, ans
     made = predicted(tmp_path, answer, {}, frozen="frozen.parquet")
     assert made["predictions_differ"].status == made["prediction_gap"].status == "error"
     assert "another shape" in made["predictions_differ"].reason and made["artifact_identical"].value == 0
+
+
+def test_where_no_wall_stood_the_evidence_says_not_isolated(tmp_path: Path) -> None:
+    made = predicted(tmp_path, {"rows": 1, "differ": 0, "gap": 0.0, "settings": []}, {}, walls=())
+    told = {made[name].details["isolation"] for name in ("artifact_identical", "predictions_differ", "prediction_gap")}
+    assert told == {NOT_ISOLATED}
 
 
 def test_a_frozen_sample_that_is_not_there_is_an_error_and_the_reference_does_not_stand_in(tmp_path: Path) -> None:
@@ -253,6 +264,12 @@ def test_hostile_names_of_files_stay_names(tmp_path: Path) -> None:
     said = made["artifact_identical"].details["differs"]
     assert made["artifact_identical"].value == 1 and made["data_matches"].stats["differ"] == 4
     assert said.isprintable() and "\x1b" not in said and "<script>" in said  # pages escape it
+
+
+def test_a_file_that_is_missing_is_named_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+    name = "train/\x1b[31m\ngone.csv"
+    said = reason(tmp_path, PROGRAM, data={DATA: "0" * 64, name: "0" * 64})
+    assert said.isprintable() and "gone.csv' cannot be read (No such file or directory)" in said
 
 
 @pytest.mark.parametrize("bad", [
