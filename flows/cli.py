@@ -376,6 +376,15 @@ def switch_status(
     return 0
 
 
+@app.command("audit-rules")
+def audit_rules(workspace: WorkspaceOption = None) -> int:
+    """Print rules with which auditd watches the folders of model artifacts."""
+    from flows import watching
+
+    typer.echo(watching.rules_of(Workspace.find(workspace)), nl=False)
+    return 0
+
+
 @switch_app.command("degrade")
 def switch_degrade(
     model: str,

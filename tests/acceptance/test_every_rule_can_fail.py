@@ -238,6 +238,8 @@ def _rules() -> list[ParameterSet]:
     found = []
     for path in sorted((FLEET / "policies").glob("*.yaml")):
         for rule in read_policy(path).rules:
+            if rule.metric.startswith("artifact."):
+                continue  # no data can break them; see test_every_artifact_rule_can_fail
             trains = rule.when == "gate" and rule.metric.startswith("reproducibility.")
             marks = [pytest.mark.long] if trains else []
             found.append(pytest.param(path.stem, rule.id, marks=marks, id=f"{path.stem}-{rule.id}"))
