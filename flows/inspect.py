@@ -24,6 +24,7 @@ from flows.investigating import investigate, review
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
 from flows.reproducing import reproduce, rests_on
+from flows.sealing import beside_batches
 from roadworthy import __version__
 from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
@@ -126,6 +127,7 @@ def inspect(
                 for t in (subject.reference, subject.batch, subject.labelled, subject.decided, subject.baseline)
             },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
+            "beside": beside_batches(subject),
             "training": learnt_from(subject, when),
             "recipe": rests_on(subject, when),
             "waivers": [w.as_dict() for w in waivers],

@@ -15,6 +15,7 @@ from roadworthy.canonical import digest_file
 from roadworthy.documents import Document, Where, read_document
 from roadworthy.errors import DocumentError, UsageError
 from roadworthy.passport import Passport, Windows, read_passport
+from roadworthy.vendors import read_vendors
 from roadworthy.window import files_of, newest_day
 from roadworthy.workspace import FILE, Workspace
 
@@ -124,14 +125,25 @@ def _vendor(workspace: Workspace, passport: Passport, document: Document) -> Ite
         return
     place = document.at(("vendor",))
     try:
-        vendors = read_document(workspace.root / "vendors.yaml", "vendors.yaml").data.get("vendors")
+        register = read_vendors(workspace.root)
     except DocumentError as wrong:
         yield f"{place}: names the vendor '{passport.vendor}', but vendors.yaml cannot tell who that is."
         yield from wrong.problems
         return
-    known = [str(v.get("id")) for v in vendors if isinstance(v, dict)] if isinstance(vendors, list) else []
-    if passport.vendor not in known:
-        yield f"{place}: names the vendor '{passport.vendor}', who is not in vendors.yaml. Known: {', '.join(known) or 'none'}."
+    vendor = register.find(passport.vendor)
+    if vendor is None:
+        known = ", ".join(one.id for one in register.vendors) or "none"
+        yield f"{place}: names the vendor '{passport.vendor}', who is not in vendors.yaml. Known: {known}."
+        return
+    if vendor.supplies and passport.model not in vendor.supplies:
+        yield f"{place}: names the vendor '{vendor.id}', who in vendors.yaml supplies only: {', '.join(vendor.supplies)}."
+    from checks.vendor.papers import torn_because
+
+    written, index = read_document(workspace.root / "vendors.yaml", "vendors.yaml"), register.vendors.index(vendor)
+    for number, paper in enumerate(vendor.documents):
+        if why := torn_because(workspace.root, paper):
+            there = written.at(("vendors", index, "documents", number, "path"))
+            yield f"{there}: the document '{paper.id}' is not in order. {why}"
 
 
 def _suite(workspace: Workspace, passport: Passport, document: Document) -> Iterator[str]:

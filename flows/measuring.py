@@ -81,6 +81,18 @@ def _privacy(subject: Subject) -> list[Measurement]:
     return list(privacy.measure(subject))
 
 
+def _cost(subject: Subject) -> list[Measurement]:
+    from checks import cost
+
+    return list(cost.measure(subject))
+
+
+def _vendor(subject: Subject) -> list[Measurement]:
+    from checks import vendor
+
+    return list(vendor.measure(subject))
+
+
 FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
@@ -88,6 +100,8 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("estimate", _estimate),
     ("fairness", _fairness),
     ("explainability", _explainability),
+    ("cost", _cost),
+    ("vendor", _vendor),
     ("artifact", _artifact),
     ("shap", _shap),
     ("reproducibility", _reproducibility),

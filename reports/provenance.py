@@ -45,7 +45,6 @@ EITHER = (
 #: What this version does not look into.
 UNINSPECTED = (
     ("privacy", "Privacy"),
-    ("cost", "Cost and latency"),
     ("reproduction", "Making the artifact again"),
 )
 
@@ -123,7 +122,6 @@ def not_inspected(source: Source) -> list[NotInspected]:
             else []
         ),
     ]
-    cost = [f"Served requests are logged in {p['telemetry']['path']}"] if p.get("telemetry") else []
     recipe = [f"Made by: {' '.join(p['recipe']['command'])} (seed {p['recipe']['seed']})"] if p.get("recipe") else []
-    stated = {"privacy": privacy, "cost": cost, "reproduction": recipe}
+    stated = {"privacy": privacy, "reproduction": recipe}
     return [NotInspected(title=title, says=says, stated=stated[name]) for name, title in UNINSPECTED]

@@ -27,6 +27,8 @@ FAMILIES = {
     "fairness": "Fairness",
     "mitigation": "Other ways of deciding",
     "explainability": "What drives the score",
+    "cost": "Cost and latency",
+    "vendor": "The vendor",
     "privacy": "Privacy",
     "cost": "Cost and latency",
     "vendor": "The vendor",

@@ -134,6 +134,27 @@ def test_a_vendor_must_be_known(root: Path) -> None:
     assert lint.check(Workspace.open(root)) == [f"{place}, who is not in vendors.yaml. Known: other."]
     change(root, "other", "acme", "vendors.yaml")
     assert lint.check(Workspace.open(root)) == []
+    change(root, "{id: acme}", "{id: acme, supplies: [another]}", "vendors.yaml")
+    assert lint.check(Workspace.open(root)) == [f"{place}, who in vendors.yaml supplies only: another."]
+
+
+def test_a_document_of_a_vendor_must_be_in_order(root: Path) -> None:
+    change(root, "use:\n", "vendor: acme\nuse:\n")
+    digest = "0" * 64
+    (root / "vendors.yaml").write_text(
+        "schema_version: 1\nvendors:\n  - id: acme\n    documents:\n"
+        f"      - {{id: dpa, path: papers/dpa.pdf, sha256: \"{digest}\"}}\n", encoding="utf-8",
+    )
+    place = "vendors.yaml:5: the document 'dpa' is not in order."
+    assert lint.check(Workspace.open(root)) == [f"{place} There is no such file."]
+    (root / "papers").mkdir()
+    (root / "papers" / "dpa.pdf").write_bytes(b"agreed")
+    found = digest_file(root / "papers" / "dpa.pdf")
+    assert lint.check(Workspace.open(root)) == [
+        f"{place} The file has digest {found[:12]}..., the register says {digest[:12]}..."
+    ]
+    change(root, digest, found, "vendors.yaml")
+    assert lint.check(Workspace.open(root)) == []
 
 
 def test_the_command_itself_says_it_in_a_shell(root: Path) -> None:

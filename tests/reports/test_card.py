@@ -180,8 +180,7 @@ def test_missing_fields_are_counted_and_named(make_bundle):
 def test_what_was_not_inspected_is_said(make_bundle):
     bundle = make_bundle(CLEAR)
     said = words(cards.build(bundle, snapshot_of(bundle)))
-    for subject in ("Privacy", "Cost and latency"):
-        assert f"{subject} Not inspected by this version." in said
+    assert "Privacy Not inspected by this version." in said and "Cost and latency Not inspected" not in said
 
 
 def test_a_family_that_measured_nothing_is_shown_as_missing(make_bundle):

@@ -32,7 +32,7 @@ def test_the_demos_register_loads_and_every_claim_has_a_source() -> None:
 @pytest.mark.parametrize(("text", "says"), [
     ("  - id: a\n  - id: a\n", "vendors.yaml:4: the id 'a' stands here a second time. Rename one."),
     ("  - id: a\n    contract: {exit_plan: plan}\n", "the document 'plan' is not in the register. Known: none."),
-    ("  - id: a\n    contract:\n      dpa: {document: dpa, signed_on: 2024-01-01}\n", "vendors.yaml:5: the document 'dpa' is not"),
+    ("  - id: a\n    contract:\n      dpa: {document: d, signed_on: 2024-01-01}\n", "vendors.yaml:5: the document 'd' is not"),
     ("  - id: a\n    security: {claim: document}\n", "'security' claims to be read off a document and names none."),
     (f"  - id: a\n    documents: [{{id: d, path: ../x, sha256: \"{DIGEST}\"}}]\n", "leaves the workspace"),
     ("  - id: a\n    documents: [{id: d, path: x, sha256: abc}]\n", "does not have the form"),
