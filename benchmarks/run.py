@@ -8,8 +8,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORDER = (
-    "night", "drift", "drift_peers", "backfill", "data_quality", "performance", "estimate", "fairness", "switch", "severe_rules",
-    "operating_characteristics", "fairness_error_rates",
+    "identifiers", "intake",
+    "night", "drift", "drift_peers", "backfill", "data_quality", "performance", "estimate", "shap", "fairness", "switch",
+    "severe_rules", "operating_characteristics", "fairness_error_rates",
 )
 
 

@@ -29,12 +29,12 @@ Numbers = NDArray[np.float64]
 
 LEAST = 30
 """Rows below which a model that is too large or too slow is not explained at all."""
-TREE_STEPS = 2e9
+TREE_STEPS = 2.5e9
 """Steps through trees that the rows of one table may take; about ten seconds."""
-INTERACTION_STEPS = 2.2e8
+INTERACTION_STEPS = 8e8
 MOST_INTERACTING_ROWS = 100
 MOST_INTERACTING_COLUMNS = 60
-ANSWERS = 400_000
+ANSWERS = 200_000
 """Answers that a model which is asked as a whole gives for one table."""
 BACKGROUND = 25
 MOST_ASKED_ROWS = 300
@@ -279,7 +279,7 @@ def _as_a_whole(model: Model, rows: Any, others: Any, seed: int, why: str) -> Ex
         return (np.where(mask, row, b),)
 
     explainer = shap.PermutationExplainer(answer, taken, seed=seed % 2**31)
-    made = explainer(x, max_evals=2 * width + 1, silent=True)
+    made = explainer(x, max_evals=2 * width + 1, batch_size=2 * width + 1, silent=True)
     values = np.asarray(made.values, dtype=float)
     values = values[:, :, None] if values.ndim == 2 else values
     base = np.asarray(made.base_values, dtype=float).reshape(len(x), -1)[0]

@@ -43,7 +43,7 @@ class Trees:
     columns : ndarray of shape (columns of the trees,)
         The place of the estimator's column that each column of the trees stands for.
     cost : float
-        Steps that the values of one row take, as leaves times the square of the depth, summed over the trees.
+        Steps that the values of one row take: the square of the depth of each leaf, summed over leaves and trees.
     """
 
     explained: list[Any]
@@ -80,8 +80,12 @@ def trees_of(estimator: Any) -> Trees:
     else:
         flat = [one.tree_ for one in getattr(estimator, "estimators_", [estimator])]
         explained = [estimator]
-    cost = float(sum(tree.n_leaves * (tree.max_depth + 1) ** 2 for tree in flat))
+    cost = sum(_steps(tree.compute_node_depths()[tree.children_left < 0]) for tree in flat)
     return Trees(explained, np.arange(width), cost, estimator, [])
+
+
+def _steps(depths: Any) -> float:
+    return float(((np.asarray(depths, dtype=float) + 1) ** 2).sum())
 
 
 def _boosted_class(estimator: Any, grown: list[list[Any]], k: int) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def _boosted_class(estimator: Any, grown: list[list[Any]], k: int) -> dict[str, 
 def _histogram(estimator: Any) -> Trees:
     width = int(estimator.n_features_in_)
     predictors = estimator._predictors
-    cost = float(sum(one.get_n_leaf_nodes() * (one.get_max_depth() + 1) ** 2 for row in predictors for one in row))
+    cost = sum(_steps(one.nodes["depth"][one.nodes["is_leaf"].astype(bool)]) for row in predictors for one in row)
     categorical = estimator.is_categorical_
     if categorical is None or not categorical.any():
         return Trees([estimator], np.arange(width), cost, estimator, [])
