@@ -140,6 +140,18 @@ def names_the_system(marker: Path) -> bytes:
     return rewritten(lambda schema: schema.update(node))
 
 
+def binds(module: str, name: str) -> Callable[[Path], bytes]:
+    """A function with arguments of its own, as trees that read categories hold one, of another function."""
+
+    def made(marker: Path) -> bytes:
+        func = {"__class__": name, "__module__": module, "__loader__": "FunctionNode"}
+        content = {"func": func, "args": {"__class__": "str", "__module__": "builtins", "content": json.dumps(code(marker))}}
+        node = {"__class__": "partial", "__module__": "functools", "__loader__": "PartialNode", "content": content}
+        return rewritten(lambda schema: schema.update(node))
+
+    return made
+
+
 def array_of_objects(marker: Path) -> bytes:
     file = io.BytesIO()
     array = np.empty(1, dtype=object)
@@ -186,6 +198,8 @@ MALICIOUS: dict[str, Bad] = {
     "extension": Bad("pickle", lambda m: PROTO + b"\x82\x01" + STOP, runs=False),
     "bomb": Bad("joblib", lambda m: zlib.compress(PROTO + b"N" * (8 << 20), 9), runs=False),
     "type of the system": Bad("skops", names_the_system, runs=False),
+    "bound function of the system": Bad("skops", binds("os", "system"), runs=False),
+    "bound function of a library": Bad("skops", binds("numpy.testing._private.utils", "runstring"), runs=False),
     "array of objects in skops": Bad("skops", array_of_objects, runs=False),
     "file beside the schema": Bad("skops", lambda m: rewritten(lambda _: None, {"more.pkl": pickle.dumps(runs(m))}), runs=False),
     "pickle before the archive": Bad("skops", lambda m: pickle.dumps(runs(m)) + honest_archive()),

@@ -59,6 +59,9 @@ def onnx() -> bytes:
 HONEST: dict[str, tuple[str, Callable[[], bytes]]] = {
     "the demo's": ("skops", (DATA / "artifacts" / "credit" / "1.0.0.skops").read_bytes),
     "packed skops": ("skops", lambda: skops.io.dumps(pipeline(), compression=8)),
+    "trees that read categories": ("skops", lambda: skops.io.dumps(
+        HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(np.abs(np.round(ROWS)), WORDS)
+    )),
     "forest": ("joblib", lambda: with_joblib(forest())),
     "packed forest": ("joblib", lambda: with_joblib(forest(), compress=("zlib", 3))),
     "boosted trees": ("pickle", lambda: pickle.dumps(HistGradientBoostingClassifier(max_iter=2).fit(ROWS, WORDS), protocol=5)),
@@ -165,7 +168,7 @@ def changed(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(changed(SEEDS))
 def test_a_changed_pickle_that_is_clean_asks_its_reader_for_nothing_else(content: bytes) -> None:
     if not opinion_of(content, "pickle").clean:
@@ -175,7 +178,7 @@ def test_a_changed_pickle_that_is_clean_asks_its_reader_for_nothing_else(content
     assert reader.asked <= ALLOWED
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(changed(JOBLIB))
 def test_a_changed_file_of_joblib_is_read_to_the_same_end_by_joblib(content: bytes) -> None:
     """Where the auditor steps over an array, so does joblib; what it asks for between arrays is on the list."""
