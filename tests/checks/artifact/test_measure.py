@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from checks import artifact
 from checks.artifact import accounts, seal
-from checks.artifact.measure import METRICS
+from checks.artifact.measuring import METRICS
 from checks.subject import Subject
 from roadworthy.canonical import digest_file
 from roadworthy.catalogue import catalogue
