@@ -207,6 +207,48 @@ def reproduce(model: str, version: str, workspace: WorkspaceOption = None, as_js
 
 
 @app.command()
+def intake(
+    workspace: WorkspaceOption = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="DAY", help="The day to take in; by default the latest that is due.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only this model, or model@version.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Take a day's raw files in as batches: checked, without undeclared columns, with pseudonyms, and with a receipt."""
+    from flows.orchestration import prepare
+    from roadworthy.calendar import check_day
+
+    here, chosen = Workspace.find(workspace), None if day is None else _day(day)
+    if chosen is not None:
+        check_day(chosen, here.settings, datetime.now(UTC))
+    prepare(here.made / "prefect")
+    with printing.progress(err, as_json) as say:
+        say("Starting Prefect (up to 20 s when no server is running)")
+        from flows import intake as flow
+
+        done = flow.main(here, chosen, model)
+    if as_json:
+        receipts = {identity: dict(one.receipt) for identity, one in done.taken.items()}
+        out.print_json(json.dumps({"day": done.day.isoformat(), "taken": receipts, "problems": dict(done.problems)}))
+    else:
+        printing.intake(out, done)
+    return int(done.exit_code)
+
+
+@app.command("filter")
+def filter_text() -> int:
+    """Pass text from standard input to standard output, with [kind] in the place of each identifier in it."""
+    from flows.filtering import filtered
+
+    # What is not UTF-8 passes as it is; an identifier is found in what is.
+    text = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
+    for line in filtered(text):
+        print(line, flush=False)
+    return 0
+
+
+@app.command()
 def demo(workspace: WorkspaceOption = None) -> int:
     """Inspect the demo fleet on its demo night and say whether the expected verdicts appeared."""
     from flows import demo as demonstration

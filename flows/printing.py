@@ -302,6 +302,25 @@ def doctor(console: Console, found: Sequence[Any]) -> None:
     say(console, "This machine is fit to run." if not bad else f"{bad} thing{'s' if bad > 1 else ''} to mend.")
 
 
+def intake(out: Console, done: Any) -> None:
+    """Print what was taken in, by model."""
+    for identity, one in done.taken.items():
+        receipt = one.receipt
+        again = " (already there)" if one.reused else ""
+        out.print(escape(f"{identity} {done.day}: {receipt['accepted']:,} of {receipt['received']:,} rows taken in{again}."))
+        if receipt["dropped"]:
+            out.print(escape(f"  Dropped, because undeclared: {', '.join(map(ascii, receipt['dropped'][:10]))}."))
+        for reason, rows in receipt["quarantine"]["reasons"].items():
+            out.print(escape(f"  Quarantined: {rows:,} row{'' if rows == 1 else 's'}. {reason}"))
+        for column, kinds in receipt["undeclared_identifiers"].items():
+            found = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+            out.print(escape(f"  Undeclared identifiers in {column!a}: {found}."))
+    for identity, reason in done.problems.items():
+        out.print(escape(f"{identity} {done.day}: not taken in. {reason}"))
+    if not done.taken and not done.problems:
+        out.print("No live model has an intake section.")
+
+
 def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print which models may serve."""
     table = Table(expand=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from roadworthy.arrival import Intake
 from roadworthy.documents import Document, Misplaced, Strict, read_document, validate
 from roadworthy.errors import DocumentError
 from roadworthy.paths import Inside
@@ -332,6 +333,7 @@ class Passport(Strict):
     artifact: Artifact | None = None
     no_artifact_because: str | None = Field(default=None, description="Why no artifact is declared; needed where none is.")
     recipe: Recipe | None = None
+    intake: Intake | None = None
     telemetry: Telemetry | None = None
     cost: Cost | None = None
     measure_energy: bool = Field(
@@ -386,6 +388,7 @@ class Passport(Strict):
         for index, column in enumerate(self.features):
             if column in self.features[:index]:
                 raise Misplaced(f"the feature '{column}' stands here a second time.", "features", index)
+        self._arrives()
         if not self.protected and not self.no_protected_because:
             raise ValueError(
                 "no protected attribute is declared; declare one under 'protected' or say why in 'no_protected_because'."
@@ -402,6 +405,22 @@ class Passport(Strict):
             if attribute.name in [other.name for other in self.protected[:index]]:
                 raise Misplaced(f"two protected attributes have the name '{attribute.name}'.", "protected", index)
         return self
+
+    def _arrives(self) -> None:
+        """Check that the intake section agrees with the rest."""
+        if self.intake is None:
+            return
+        if any(c in self.batches.path for c in "*?["):
+            raise Misplaced("intake writes one file a day, so 'path' must name it without '*', '?' and '['.", "batches", "path")
+        declared = [one.column for one in self.identifiers]
+        named = self.intake.treatments
+        coded = [c for c in {**dict.fromkeys(declared), **named} if c not in named or named[c].how == "pseudonymise"]
+        if coded and self.intake.key is None:
+            said = f"'{coded[0]}' is to be pseudonymised, which needs a 'key': a code without one can be guessed."
+            raise Misplaced(said, "intake")
+        gone = [c for c, one in named.items() if one.how == "drop" and c in (*self.features, self.task.label)]
+        if gone:
+            raise Misplaced(f"the model needs '{gone[0]}', so it cannot be dropped.", "intake", "treatments", gone[0])
 
 
 def read_passport(path: Path, shown: str | None = None) -> tuple[Passport, Document]:

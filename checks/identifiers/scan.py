@@ -107,9 +107,7 @@ def find(con: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]
     if not texts:
         return []
     install(con)
-    asked = ", ".join(
-        f"count({text}), count(*) filter ({may_hold(text)}), count(*) filter ({_looks_whole(text)})" for text in texts.values()
-    )
+    asked = ", ".join(_gates(name, columns[name], text) for name, text in texts.items())
     counted = con.execute(f"select {asked} from {source}").fetchall()[0]
     found = []
     for number, (name, text) in enumerate(texts.items()):
@@ -137,6 +135,19 @@ def _text(name: str, kind: str) -> str:
         whole = f"{column} = floor({column}) and abs({column}) < {_EXACT}"
         return f"case when {whole} then cast(try_cast({column} as bigint) as varchar) else cast({column} as varchar) end"
     return f"cast({column} as varchar)"
+
+
+def _gates(name: str, kind: str, text: str) -> str:
+    """Return SQL that counts a column's values, those that may hold an identifier, and those that may be one as a whole."""
+    column = quote(name)
+    if not is_numeric(kind):
+        return f"count({column}), count(*) filter ({may_hold(text)}), count(*) filter ({_looks_whole(text)})"
+    # Numbers are asked as numbers: writing each as text would cost more than everything else.
+    whole = f"abs({column}) >= 1e6"
+    if kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        places = any(kind.hinted_by(name) for kind in KINDS if kind.name == "coordinates")
+        whole = f"{column} is not null" if places else f"{whole} and abs({column}) < {_EXACT} and {column} = floor({column})"
+    return f"count({column}), 0, count(*) filter ({whole})"
 
 
 def _looks_whole(text: str) -> str:

@@ -57,6 +57,7 @@ class Case:
     change_reference: Change = unchanged
     edit: Edit = same
     nights: int = 1
+    wanted: str = ""  # what the rule says, where it is not its breach: without a receipt nothing can be decided
     later: int = 0  # days after the model's quiet night, for a rule that needs a longer past
     spoil: Callable[[Path], None] = lambda _root: None  # changes what no batch holds
 
@@ -142,6 +143,7 @@ def case_of(rule: str, model: str) -> Case:
         "training-settings": Case(model, edit=lambda s: s.replace("seed: 20261122", "seed: 1")),
         "training-rows": Case(model, spoil=_one_other_row),
         "reasons-given": Case(model, _all_alike),
+        "intake-receipt": Case(model, edit=_came_around, wanted="error"),
         "identifiers-declared": Case(model, put("note", lambda t: [f"person{i}@example.org" for i in range(len(t))])),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
@@ -229,6 +231,11 @@ def _group(table: pd.DataFrame, model: str) -> pd.Series:
     return table["sex"].eq("female") if model == "credit" else table["SEX"].astype(str).eq("2")
 
 
+def _came_around(text: str) -> str:
+    """Ask for a receipt of a batch that did not come through intake."""
+    return text + "intake: {path: 'raw/{date}.csv', format: csv, required: true, key: env:PSEUDONYMS}\n"
+
+
 def _leaks(text: str, column: str) -> str:
     lines = [line for line in text.splitlines() if not line.startswith("leaks:")]
     return "\n".join([*lines, f"leaks: [{column}]"]) + "\n"
@@ -302,7 +309,7 @@ def test_a_changed_batch_breaks_the_rule(
     case = case_of(rule, model)
     night = QUIET[model] + timedelta(days=case.later)
     declared = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule)
-    wanted = declared.breach
+    wanted = case.wanted or declared.breach
     assert wanted not in as_it_is(model, policy, night, declared), "the rule is broken already, so breaking it proves nothing"
     workspace = copy_fleet(
         tmp_path / "changed",

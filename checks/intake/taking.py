@@ -1,0 +1,314 @@
+"""One day's raw files become a batch, a quarantine and a receipt: whole or not at all, and twice the same is once."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from checks.identifiers import find
+from checks.intake.plan import Plan, plan_of, query
+from checks.intake.reading import Block, Raw, Told, events, raw_files, selected
+from checks.intake.receipts import read_receipt, receipt_path
+from checks.intake.splitting import Rejected
+from checks.intake.writing import BatchWriter, Quarantine, ahead, publish, sync
+from roadworthy.canonical import digest_bytes, digest_file, digest_of, plain
+from roadworthy.errors import DataError, RefusedError, StorageError
+from roadworthy.ledger import Ledger
+from roadworthy.passport import Passport
+from roadworthy.pseudonyms import Key, read_key
+from roadworthy.sql import connect, literal
+from roadworthy.workspace import Workspace
+
+MARK = "roadworthy.intake"
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of a day's raw files: the receipt, and whether everything was there already."""
+
+    receipt: Mapping[str, Any]
+    reused: bool
+
+
+@dataclass
+class _File:
+    received: int = 0
+    quarantined: int = 0
+    refused: str = ""
+    columns: set[str] = field(default_factory=set)
+
+
+def take_in(
+    workspace: Workspace, ledger: Ledger, passport: Passport, day: date, now: datetime,
+    environment: Mapping[str, str] | None = None,
+) -> TakenIn:
+    """Take a day's raw files in.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    ledger : Ledger
+    passport : Passport
+        With an intake section.
+    day : date
+    now : datetime
+        Wall time, for the ledger.
+    environment : mapping, optional
+        Where ``env:`` looks for keys; by default this process's.
+
+    Returns
+    -------
+    TakenIn
+
+    Raises
+    ------
+    DataError
+        If there is no raw file, or a batch lies there that intake did not make.
+    RefusedError
+        If the key of pseudonyms cannot be used.
+
+    Notes
+    -----
+    Everything is written under temporary names and then named: quarantine, batch, receipt, ledger. A run that was killed leaves
+    no half file under a name, and the next one makes the same bytes again. What decides the bytes (files, plan, key, day) is
+    digested first; where receipt and batch are there for that digest, nothing is done.
+    """
+    plan = plan_of(passport, _reference_types(workspace.root, passport))
+    intake = plan.intake
+    env = os.environ if environment is None else environment
+    key = read_key(intake.key, workspace.root, env) if intake.key is not None else None
+    if key is None and plan.coded():
+        raise RefusedError("There is no key for pseudonyms.", "Name one under intake.key.")
+    files = raw_files(workspace.root, intake.path, day.isoformat())
+    if not files:
+        said = f"There is no raw file '{intake.path.replace('{date}', day.isoformat())}' for {passport.id}."
+        raise DataError(said, "Deliver it, or ask for another day.")
+    sealed = {
+        "files": [[one.name, one.sha256] for one in files], "plan": plan.as_dict(), "key_id": key.key_id if key else None,
+        "day": day.isoformat(), "model": passport.id, "batch": passport.batches.path,
+    }
+    of = digest_of(sealed)
+    batch = workspace.root / passport.batches.path.replace("{date}", day.isoformat())
+    at = receipt_path(workspace.root, passport, day)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    kept = _quarantine(workspace, passport, day)
+    with _alone(at.with_suffix(".lock")):
+        receipt = read_receipt(at)
+        if receipt is not None and receipt.get("of") == of and _is(batch, receipt["batch"]) and _is(kept, receipt["quarantine"]):
+            _enter(ledger, receipt, now)
+            return TakenIn(receipt, reused=True)
+        _ours(batch)
+        receipt = _make(workspace, passport, plan, key, files, day, of, batch)
+        data = (json.dumps(plain(receipt), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+        part = at.with_suffix(".part")
+        part.write_bytes(data)
+        sync(part)
+        publish(part, at)
+        _enter(ledger, receipt, now)
+    return TakenIn(receipt, reused=False)
+
+
+def _make(
+    workspace: Workspace, passport: Passport, plan: Plan, key: Key | None, files: list[Raw], day: date, of: str, batch: Path
+) -> dict[str, Any]:
+    """Write quarantine and batch, and return the receipt."""
+    metadata = {MARK: of, "roadworthy.key_id": key.key_id if key else ""}
+    told: list[dict[str, Any]] = []
+    seen: dict[str, str] = {}
+    columns: set[str] = set()
+    con = connect("400MB")
+    con.execute("set preserve_insertion_order = true")
+    writer = BatchWriter(batch, metadata, plain=list(plan.coded()))
+    try:
+        with Quarantine(_quarantine(workspace, passport, day)) as quarantine:
+            for raw in files:
+                line = {"name": raw.name, "sha256": raw.sha256, "bytes": raw.size}
+                if raw.sha256 in seen:
+                    nothing = dict.fromkeys(("received", "accepted", "quarantined"), 0)
+                    told.append({**line, **nothing, "same_as": seen[raw.sha256], "reason": ""})
+                    continue
+                seen[raw.sha256] = raw.name
+                one, before = _File(), writer.rows
+                for event in ahead(events(raw, plan)):
+                    _one(con, event, raw, plan, key, day, one, writer, quarantine)
+                accepted = writer.rows - before
+                if one.refused and not one.received:
+                    quarantine.put(raw.name, 0, one.refused, 1, sha256=raw.sha256)
+                    one.received, one.quarantined = 1, 1
+                columns |= one.columns
+                if one.received != accepted + one.quarantined:
+                    raise StorageError(f"Rows of {raw.name} were lost on the way.", "Nothing was taken in; report this.")
+                counted = {"received": one.received, "accepted": accepted, "quarantined": one.quarantined}
+                told.append({**line, **counted, "reason": one.refused})
+            writer.close(_schema(con, plan, day))
+            quarantine.close()
+        found = _identifiers(con, writer.temporary, passport)
+    except BaseException:
+        writer.abandon()
+        raise
+    finally:
+        con.close()
+    counts = {name: sum(one[name] for one in told) for name in ("received", "accepted", "quarantined")}
+    rejected = digest_file(quarantine.temporary)
+    publish(quarantine.temporary, quarantine.target)
+    made = digest_file(writer.temporary)
+    publish(writer.temporary, batch)
+    return {
+        "schema_version": 1, "model": passport.model, "version": passport.version, "day": day.isoformat(), "of": of,
+        "files": told, **counts,
+        "batch": {"path": str(batch.relative_to(workspace.root)), "sha256": made, "rows": writer.rows},
+        "quarantine": {
+            "path": str(quarantine.target.relative_to(workspace.root)), "sha256": rejected, "rows": quarantine.rows,
+            "reasons": dict(sorted(quarantine.reasons.most_common(50))),
+        },
+        "dropped": sorted(columns - set(plan.names))[:500],
+        "treated": {c.name: c.treatment.how for c in plan.columns if c.treatment} | dict.fromkeys(plan.dropped, "drop"),
+        "key_id": key.key_id if key else None,
+        "undeclared_identifiers": found,
+    }
+
+
+def _one(
+    con: duckdb.DuckDBPyConnection, event: Block | Rejected | Told, raw: Raw, plan: Plan, key: Key | None, day: date, one: _File,
+    writer: BatchWriter, quarantine: Quarantine,
+) -> None:
+    if isinstance(event, Told):
+        one.columns |= set(event.columns)
+        one.refused = event.refused or one.refused
+        return
+    if isinstance(event, Rejected):
+        one.received += event.records
+        one.quarantined += event.records
+        quarantine.put(raw.name, event.line, event.reason, event.records, text=event.text)
+        return
+    one.received += event.table.num_rows
+    numbered = event.table.append_column("roadworthy n", pa.array(range(event.table.num_rows), pa.int64()))
+    con.register("arrived", numbered)
+    try:
+        source = "arrived"
+        if plan.intake.format == "jsonl":
+            source = "(select * from arrived where json_valid(j) and json_type(case when json_valid(j) then j end) = 'OBJECT')"
+        rows = con.sql(query(plan, source, event.raw, day.isoformat())).to_arrow_table()
+        why = rows["roadworthy why"]
+        good = rows if why.null_count == rows.num_rows else rows.filter(pc.is_null(why))
+        if good.num_rows < event.table.num_rows:
+            one.quarantined += _set_aside(con, event, raw, rows, quarantine)
+    finally:
+        con.unregister("arrived")
+    good = good.drop_columns(["roadworthy why", "roadworthy n"])
+    writer.write(_coded(good, plan, key))
+
+
+def _set_aside(con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, rows: pa.Table, quarantine: Quarantine) -> int:
+    """Put the records of a block that are no rows into quarantine, in the file's order, and return how many."""
+    why = dict(zip(rows["roadworthy n"].to_pylist(), rows["roadworthy why"].to_pylist(), strict=True))
+    bad = [n for n in range(block.table.num_rows) if n not in why or why[n] is not None]
+    wanted = block.table.take(pa.array(bad))
+    con.register("bad", wanted)
+    try:
+        if "j" in block.table.column_names:
+            held = [{"text": text} for text in wanted["j"].to_pylist()]
+        else:
+            held = [{"values": row} for row in con.sql(f"select {selected(block)} from bad").to_arrow_table().to_pylist()]
+    finally:
+        con.unregister("bad")
+    for n, kept in zip(bad, held, strict=True):
+        quarantine.put(raw.name, int(block.lines[n]), why.get(n) or "The line is no JSON object.", 1, **kept)
+    return len(bad)
+
+
+def _coded(rows: pa.Table, plan: Plan, key: Key | None) -> pa.Table:
+    """Return the rows with pseudonyms; each different value of a block is coded once."""
+    for name, scope in plan.coded().items():
+        if key is None:
+            raise RefusedError("There is no key for pseudonyms.", "Name one under intake.key.")
+        words = rows[name].combine_chunks().dictionary_encode()
+        values = pc.utf8_trim(words.dictionary, " ")
+        if not pc.all(pc.string_is_ascii(values), min_count=0).as_py():
+            values = pc.utf8_normalize(values, "NFC")
+        codes = pa.array(key.of_bytes(scope, values.cast(pa.binary()).to_pylist()), pa.string())
+        rows = rows.set_column(rows.schema.get_field_index(name), name, codes.take(words.indices))
+    return rows
+
+
+def _schema(con: duckdb.DuckDBPyConnection, plan: Plan, day: date) -> pa.Schema:
+    """Return the schema of a batch without rows."""
+    empty = "(select null::varchar as x, 0::bigint as \"roadworthy n\" limit 0)"
+    made = con.sql(query(plan, empty, dict.fromkeys(plan.names, "x"), day.isoformat())).to_arrow_table()
+    return made.drop_columns(["roadworthy why", "roadworthy n"]).schema
+
+
+def _identifiers(con: duckdb.DuckDBPyConnection, batch: Path, passport: Passport) -> dict[str, dict[str, int]]:
+    """Return the rows with identifiers that nobody declared, by column and kind."""
+    source = f"read_parquet({literal(str(batch))}, hive_partitioning=false)"
+    declared = {one.column for one in passport.identifiers}
+    columns = {str(r[0]): str(r[1]) for r in con.execute(f"describe select * from {source}").fetchall()}
+    looked = find(con, source, {name: kind for name, kind in columns.items() if name not in declared})
+    return {one.column: {kind: of.rows for kind, of in one.kinds.items()} for one in looked if one.rows}
+
+
+def _reference_types(root: Path, passport: Passport) -> dict[str, str]:
+    from roadworthy.window import files_of
+
+    found = files_of(root, passport.reference.path)
+    if not found:
+        return {}
+    with duckdb.connect() as con:
+        listed = ", ".join(literal(str(path)) for path in found)
+        try:
+            rows = con.execute(f"describe select * from read_parquet([{listed}], union_by_name=true)").fetchall()
+        except duckdb.Error:
+            said = f"The reference '{passport.reference.path}' cannot be read, so the types of raw columns are not known."
+            raise DataError(said, "Mend it, or name the types under intake.types.") from None
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
+def _quarantine(workspace: Workspace, passport: Passport, day: date) -> Path:
+    folder = workspace.restricted / f"model={passport.model}" / f"version={passport.version}" / f"date={day.isoformat()}"
+    return folder / "quarantine.jsonl"
+
+
+def _is(path: Path, recorded: Mapping[str, Any]) -> bool:
+    return path.is_file() and digest_file(path) == recorded["sha256"]
+
+
+def _ours(batch: Path) -> None:
+    """Refuse to write over a batch that intake did not make."""
+    from pyarrow import parquet
+
+    if not batch.exists():
+        return
+    try:
+        metadata = parquet.read_metadata(batch).metadata or {}
+    except (OSError, pa.ArrowException):
+        metadata = {}
+    if MARK.encode() not in metadata:
+        raise DataError(f"{batch} was not made by intake, so it is not written over.", "Move it away, then run intake again.")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time take in a model's day; the lock of a process that was killed is free."""
+    with path.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _enter(ledger: Ledger, receipt: Mapping[str, Any], now: datetime) -> None:
+    """Put the receipt on record, once."""
+    key = f"intake:{receipt['model']}@{receipt['version']}:{receipt['day']}:{receipt['of']}"
+    body = {k: receipt[k] for k in ("model", "version", "day", "of", "received", "accepted", "quarantined", "key_id")}
+    data = (json.dumps(plain(receipt), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    body |= {"files": len(receipt["files"]), "batch": receipt["batch"]["sha256"], "receipt": digest_bytes(data)}
+    ledger.append("intake", "automation", body, at=now, key=key)

@@ -1,0 +1,147 @@
+"""Files that nobody would write on purpose: no traceback, no lost row, and after a kill the same bytes as without."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from checks.intake.splitting import blocks, careful, fast
+from roadworthy.ledger import Ledger
+from tests.acceptance.fleet import FLEET
+from tests.checks.intake.support import HEADER, KEY, deliver, line, passport_with, take, workspace_in
+from tests.support import DAY
+
+NASTY = [
+    b'"', b'""', b",", b"\n", b"\r\n", b"\r", b"\x00", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\t", b"'", b";", b"\\", b"{", b"[1]",
+    b"null", b"NaN", b"-inf", b"1e999", b"9" * 40, b"\xe2\x80\xa8", b"%s", b"=cmd()", b"DROP TABLE", b" " * 300, b"a" * 5000,
+]
+
+
+def spoiled(r: random.Random) -> bytes:
+    """Return a raw file in which anything may be wrong."""
+    rows = [HEADER, *(line(r.randrange(100)) for _ in range(r.randrange(12)))]
+    data = bytearray("\n".join(rows).encode() + (b"\n" if r.random() < 0.7 else b""))
+    for _ in range(r.choice([0, 1, 1, 2, 3, 6])):
+        at = r.randrange(len(data) + 1) if r.random() < 0.8 else 0
+        cut = r.choice([0, 0, 1, 7, 30])
+        data[at : at + cut] = r.choice(NASTY)
+    return bytes(data)
+
+
+def sweep(root: Path, files: int, seed: int) -> None:
+    """Send files in, many a day under names of their own; `take` reconciles every count with batch and quarantine."""
+    r = random.Random(seed)
+    for form in ("csv", "jsonl", "parquet"):
+        workspace = workspace_in(root / form)
+        contents = [spoiled(r) for _ in range(files // 3)]
+        for number, content in enumerate(contents):
+            deliver(workspace.root, content, ending=form, name=f"{DAY}-{number:05d}")
+        done = take(workspace, passport_with(form, path=f"incoming/{{date}}-*.{form}"))
+        told = done.receipt["files"]
+        assert len(told) == len(contents)
+        for one, content in zip(told, contents, strict=True):
+            if "same_as" in one:
+                continue
+            assert one["received"] == one["accepted"] + one["quarantined"]
+            assert one["received"] or content.count(b"\n") <= 1 or not content.partition(b"\n")[2].strip(), one
+            if form == "csv" and not one["reason"] and b'"' not in content:
+                said = [text for text in content.split(b"\n")[1:] if text.removesuffix(b"\r").strip()]
+                assert one["received"] == len(said), (one, content)
+
+
+def test_files_with_anything_wrong_lose_no_row(tmp_path: Path) -> None:
+    sweep(tmp_path, 240, 20261122)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_ten_thousand_files_with_anything_wrong_lose_no_row(tmp_path: Path) -> None:
+    for seed in range(10):
+        sweep(tmp_path / str(seed), 1_000, seed)
+
+
+def test_the_fast_and_the_careful_way_read_the_same_and_as_the_standard_library_does() -> None:
+    r = random.Random(20261123)
+    names = ["a", "b", "c"]
+    for _ in range(200):
+        some = ["", "x", "1.5", "ä", 'say "no"', "a,b", " padded "]
+        cells = [[r.choice(some) for _ in names] for _ in range(r.randrange(1, 9))]
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(cells)
+        block = out.getvalue().encode()
+        slow, bad, rest = careful(block, names, ",", 2, True)
+        wanted = [{n: c or None for n, c in zip(names, row, strict=True)} for row in cells]
+        assert slow.table.to_pylist() == wanted and not bad and not rest
+        quick = fast(block, names, ",", 2)
+        assert quick is None or (quick.table.to_pylist() == wanted and list(quick.lines) == list(slow.lines))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_where_blocks_are_cut_changes_nothing(size: int) -> None:
+    data = b"one\ntwo\n\nthree,\xff\nlast"
+    found = [item for item in blocks(io.BytesIO(data), size) if isinstance(item, tuple)]
+    assert b"".join(block for block, _, _ in found) == data
+    before = [b"".join(block for block, _, _ in found[:i]) for i in range(len(found))]
+    assert [first for _, first, _ in found] == [text.count(b"\n") + 1 for text in before]
+
+
+TAKE = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from checks.intake import take_in
+from roadworthy.ledger import Ledger
+from roadworthy.workspace import Workspace
+from tests.checks.intake.support import KEY, passport_with
+from tests.support import DAY
+workspace = Workspace.open(Path(sys.argv[1]))
+with Ledger.open(workspace.state_url) as ledger:
+    take_in(workspace, ledger, passport_with(), DAY, datetime.now(UTC), {"PSEUDONYMS": KEY})
+"""
+
+
+def run(root: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(FLEET.parent)}
+    return subprocess.Popen([sys.executable, "-c", TAKE, str(root)], env=environment)
+
+
+def bytes_of(root: Path) -> dict[str, bytes]:
+    kept = (p for p in root.rglob("*") if p.is_file() and "state.sqlite" not in p.name and p.suffix != ".lock")
+    return {str(p.relative_to(root)): p.read_bytes() for p in kept}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_killed_at_ten_moments_and_run_again_the_bytes_are_the_same(tmp_path: Path) -> None:
+    rows = "\n".join([HEADER, *(line(n) if n % 1000 else "short,1" for n in range(400_000))])
+    clean = workspace_in(tmp_path / "clean")
+    deliver(clean.root, rows)
+    began = time.monotonic()
+    assert run(clean.root).wait() == 0
+    seconds = time.monotonic() - began
+    wanted = bytes_of(clean.root)
+    for number, moment in enumerate(np.random.default_rng(20261122).uniform(0.1, 1.0, size=10) * seconds):
+        workspace = workspace_in(tmp_path / str(number))
+        deliver(workspace.root, rows)
+        first = run(workspace.root)
+        try:
+            first.wait(float(moment))
+        except subprocess.TimeoutExpired:
+            first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert run(workspace.root).wait() == 0
+        done = take(workspace, passport_with(), KEY)
+        assert done.reused and done.receipt["quarantined"] == 400
+        assert bytes_of(workspace.root) == wanted
+        with Ledger.open(workspace.state_url) as ledger:
+            assert len(list(ledger.entries("intake"))) == 1
