@@ -40,7 +40,11 @@ BACKGROUND = 25
 MOST_ASKED_ROWS = 300
 _CELLS = 50_000_000
 _LOG_LINK = ("poisson", "gamma")
-_OVER = ("best_estimator_", "estimator_")  # a search or a threshold around the model that answers
+_AROUND = {  # a search or a threshold around the model that answers, and where that is
+    "GridSearchCV": "best_estimator_", "RandomizedSearchCV": "best_estimator_", "HalvingGridSearchCV": "best_estimator_",
+    "HalvingRandomSearchCV": "best_estimator_", "FixedThresholdClassifier": "estimator_",
+    "TunedThresholdClassifierCV": "estimator_",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Model:
 
     def __init__(self, fitted: Any, task: str, classes: Sequence[str], columns: Sequence[str]) -> None:
         self.fitted, self.task = fitted, task
-        whole = next((getattr(fitted, name) for name in _OVER if hasattr(fitted, name)), fitted)
+        whole = getattr(fitted, _AROUND.get(type(fitted).__name__, ""), fitted)
         self.whole = whole
         steps = whole.steps if type(whole).__name__ == "Pipeline" and hasattr(whole, "steps") else [("", whole)]
         self.steps, self.last = [step for _, step in steps[:-1] if step is not None and step != "passthrough"], steps[-1][1]

@@ -1,8 +1,9 @@
 """SHAP values of ensembles of trees, along the paths that their training rows took.
 
 The explainer is asked for the path-dependent values, never for those against a background: with one, a value that lies exactly
-on a split was explained wrongly without a word. Two kinds of trees it does not know are written down for it here: those with
-splits by sets of categories, which it would read as splits by numbers, and gradient boosting of several classes.
+on a split was explained wrongly without a word. Three kinds of trees it does not know are written down for it here: those with
+splits by sets of categories, which it would read as splits by numbers, forests that learned where to send what is missing, and
+gradient boosting of several classes.
 
 A split by a set of categories becomes a split by a column of its own, which is 0 for rows that go left and 1 for those that go
 right; what such columns carry is added up for the column that the categories stand in.
@@ -80,6 +81,9 @@ def trees_of(estimator: Any) -> Trees:
     else:
         flat = [one.tree_ for one in getattr(estimator, "estimators_", [estimator])]
         explained = [estimator]
+        if any(tree.missing_go_to_left.any() for tree in flat):
+            outputs = flat[0].value.shape[2]
+            explained = [_written(flat, k, 1 / len(flat), 0.0) for k in range(outputs)]
     cost = sum(_steps(tree.compute_node_depths()[tree.children_left < 0]) for tree in flat)
     return Trees(explained, np.arange(width), cost, estimator, [])
 
@@ -90,17 +94,24 @@ def _steps(depths: Any) -> float:
 
 def _boosted_class(estimator: Any, grown: list[list[Any]], k: int) -> dict[str, Any]:
     """Return the trees of one class of gradient boosting, with the number that they start from."""
-    trees = [
-        {
-            "children_left": tree.children_left, "children_right": tree.children_right, "children_default": tree.children_right,
-            "feature": tree.feature, "threshold": tree.threshold.astype(float),
-            "value": tree.value[:, 0, :] * estimator.learning_rate, "node_sample_weight": tree.weighted_n_node_samples,
-        }
-        for tree in (row[k] for row in grown)
-    ]
     zero = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
     told = sum(float(row[k].predict(zero)[0, 0]) for row in grown) * estimator.learning_rate
-    return {"trees": trees, "base_offset": float(estimator.decision_function(zero)[0, k]) - told, "input_dtype": np.float32}
+    start = float(estimator.decision_function(zero)[0, k]) - told
+    return _written([row[k] for row in grown], 0, estimator.learning_rate, start)
+
+
+def _written(grown: list[Any], output: int, weight: float, start: float) -> dict[str, Any]:
+    """Return trees with one of their outputs; the explainer would send what is missing to the right, whatever they learned."""
+    trees = [
+        {
+            "children_left": tree.children_left, "children_right": tree.children_right,
+            "children_default": np.where(tree.missing_go_to_left.astype(bool), tree.children_left, tree.children_right),
+            "feature": tree.feature, "threshold": tree.threshold.astype(float),
+            "value": tree.value[:, 0, [output]] * weight, "node_sample_weight": tree.weighted_n_node_samples,
+        }
+        for tree in grown
+    ]
+    return {"trees": trees, "base_offset": start, "input_dtype": np.float32}
 
 
 def _histogram(estimator: Any) -> Trees:

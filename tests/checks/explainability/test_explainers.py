@@ -20,6 +20,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
@@ -133,6 +134,23 @@ def test_splits_by_sets_of_categories_are_explained_exactly(task: str) -> None:
     assert share[2] > share[3] and share[0] > share[3], "columns are not taken for each other"
 
 
+@pytest.mark.parametrize("last", [
+    RandomForestClassifier(5, max_depth=5), DecisionTreeClassifier(max_depth=5), ExtraTreesRegressor(5, max_depth=5),
+], ids=lambda last: type(last).__name__)
+def test_trees_that_learned_where_to_send_what_is_missing_are_explained_exactly(last: Any) -> None:
+    """The explainer of the library sends it to the right, whatever they learned."""
+    frame = rows().assign(absent=lambda t: t["size"].isna())
+    names = ["size", "noise"]
+    frame["noise"] = frame["noise"].where(frame["noise"] < 1)
+    task = "regression" if "Regressor" in type(last).__name__ else "binary"
+    fitted = last.fit(frame[names], (frame["size"].fillna(-5) + frame["noise"].isna() < 0).astype(int))
+    grown = getattr(fitted, "estimators_", [fitted])
+    assert any(one.tree_.missing_go_to_left.any() for one in grown), "some are sent to the left"
+    model = Model(fitted, task, ("1",) if task == "binary" else (), names)
+    made = explain(model, frame[names], frame[names], 5)
+    assert made.errors.max() < 1e-9 and made.kind == "trees"
+
+
 def test_gradient_boosting_of_several_classes_is_explained_exactly() -> None:
     frame = rows()
     target = np.array(["x", "y", "z"])[labels(frame) + (frame["noise"] > 1)]
@@ -210,6 +228,16 @@ def test_a_forest_that_is_too_large_is_explained_in_fewer_rows_or_not_at_all(mon
     monkeypatch.setattr(explainers, "TREE_STEPS", cost * 5)
     with pytest.raises(DataError, match="fewer than 30 rows"):
         explained(fitted, frame)
+
+
+def test_what_stands_around_a_model_is_not_the_model() -> None:
+    frame = rows()
+    within = encoded(HistGradientBoostingClassifier(max_iter=5))
+    fitted = FixedThresholdClassifier(within, threshold=0.3).fit(frame, labels(frame))
+    made = explained(fitted, frame.head(40))
+    assert made.kind == "trees" and made.errors.max() < 1e-9
+    searched = GridSearchCV(encoded(LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=2).fit(frame, labels(frame))
+    assert explained(searched, frame.head(40)).kind == "linear"
 
 
 def test_what_a_passport_does_not_agree_with_is_said() -> None:
