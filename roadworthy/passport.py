@@ -354,7 +354,8 @@ class Passport(Strict):
     replay: Replay | None = None
     adopted: Adopted | None = None
     extensions: dict[str, str] = Field(
-        default_factory=dict, description="Words for other programs; `skops_trusted` names types that an artifact of format `skops` may hold.",
+        default_factory=dict,
+        description="Words for other programs; `skops_trusted` names types that an artifact of format `skops` may hold.",
     )
 
     @property
