@@ -32,7 +32,7 @@ def documents(root: Path, vendor: Vendor, sheet: Sheet) -> dict[str, str]:
             torn[paper.id] = why
         sheet.fact(
             "document_intact", not why, n=1, over={"document": paper.id}, how="SHA-256 of the file",
-            details={"claim": MEASURED, "title": paper.title, "sha256": paper.sha256, **({"because": why} if why else {})},
+            details={"claim": MEASURED, "title": paper.title, "sha256": paper.sha256, **({"differs": why} if why else {})},
         )
     return torn
 
@@ -90,7 +90,7 @@ def agreement(subject: Subject, vendor: Vendor, torn: Mapping[str, str], sheet: 
             why = f"It was signed on {signed.signed_on}, after the day judged."
     details: dict[str, Any] = {
         "claim": SAID if why else DOCUMENT, "columns": columns, "signed_on": signed.signed_on.isoformat() if signed else None,
-        **({"because": why} if why else {}),
+        **({"differs": why} if why else {}),
     }
     how = "named, signed by the day judged, and there with its digest"
     sheet.fact("dpa_present", not why, n=len(columns), how=how, details=details)
@@ -103,7 +103,7 @@ def exit_plan(vendor: Vendor, torn: Mapping[str, str], sheet: Sheet) -> None:
     why = "None is named in the contract." if wanted is None else torn.get(wanted, "")
     details: dict[str, Any] = {
         "claim": SAID if why else DOCUMENT, "notice_days": contract.exit_notice_days if contract else None,
-        "deletion_days": contract.deletion_days if contract else None, **({"because": why} if why else {}),
+        "deletion_days": contract.deletion_days if contract else None, **({"differs": why} if why else {}),
     }
     sheet.fact("exit_plan_present", not why, n=1, how="named, and there with its digest", details=details)
 
@@ -119,6 +119,7 @@ def sub_processors(vendor: Vendor, torn: Mapping[str, str], sheet: Sheet) -> Non
     details = {
         "claim": _claim(vendor.data, torn), "countries": sorted(countries), "named": [one.name[:80] for one in bad][:20],
         "without_purpose": sum(not one.purpose for one in vendor.sub_processors),
+        **({"differs": f"Not in a declared country: {', '.join(one.name[:80] for one in bad[:3])}."} if bad else {}),
     }
     sheet.put(
         "sub_processors_undeclared_country", len(bad), n=len(vendor.sub_processors), how="count against the declared countries",
@@ -139,6 +140,7 @@ def clauses(subject: Subject, vendor: Vendor, torn: Mapping[str, str], sheet: Sh
     missing = [name for name, value in wanted.items() if value is None]
     details: dict[str, Any] = {
         "claim": {part: _claim(getattr(vendor, part), torn) for part in ("contract", "data", "security")}, "missing": missing,
+        **({"differs": f"Not said: {', '.join(missing)}."} if missing else {}),
         "pen_test_age_days": (subject.day - tested).days if tested is not None else None,
     }
     sheet.put("security_clauses_missing", len(missing), n=len(wanted), how="count of those that are not said", details=details)

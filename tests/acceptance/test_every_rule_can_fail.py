@@ -21,6 +21,7 @@ from _pytest.mark import ParameterSet
 from checks.explainability import attribution
 from roadworthy.canonical import digest_file
 from roadworthy.policy import Rule, When, read_policy
+from tests.acceptance import beside
 from tests.acceptance.fleet import FLEET, Change, Edit, copy_fleet, run_night, same, unchanged
 
 NIGHT: date = yaml.safe_load((FLEET / "expected.yaml").read_text(encoding="utf-8"))["night"]
@@ -147,6 +148,8 @@ def case_of(rule: str, model: str) -> Case:
         "identifiers-declared": Case(model, put("note", lambda t: [f"person{i}@example.org" for i in range(len(t))])),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
+    if rule.startswith(("cost-", "vendor-")):
+        return Case(model, edit=beside.edit(rule), spoil=beside.spoil(rule))
     return cases[rule]
 
 

@@ -122,9 +122,8 @@ def test_the_interval_holds_about_as_often_as_it_says(kind: str, least: float) -
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["plain", "weekdays", "alike", "skewed", "grows"])
-@pytest.mark.parametrize("window", [28, 56, 90])
-@pytest.mark.parametrize("day", [date(2026, 4, 7), date(2026, 4, 15), date(2026, 4, 29)])
+@pytest.mark.parametrize("window", [28, 90])
+@pytest.mark.parametrize("day", [date(2026, 4, 7), date(2026, 4, 29)])
 def test_the_published_coverage(kind: str, window: int, day: date) -> None:
-    found, above = coverage(kind, day, window, 1000)
-    print(kind, window, day.day, round(found, 3), round(above, 3))
-    assert kind == "grows" or found >= 0.88
+    found, above = coverage(kind, day, window, 300)
+    assert kind == "grows" or (found >= 0.88 and above <= 0.08)

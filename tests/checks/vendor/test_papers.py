@@ -86,7 +86,7 @@ def test_a_certificate_holds_through_its_last_day_and_not_before_its_first(
 def test_a_document_that_is_not_there_or_was_changed_proves_nothing(tmp_path: Path, papers: dict[str, bytes]) -> None:
     found = measured(tmp_path, register(), papers=papers)
     assert value(found, "document_intact", document="dpa") == 0 and value(found, "dpa_present") == 0
-    assert of(found, "dpa_present").details["claim"] == "self-declared" and of(found, "dpa_present").details["because"]
+    assert of(found, "dpa_present").details["claim"] == "self-declared" and of(found, "dpa_present").details["differs"]
 
 
 def test_a_link_out_of_the_workspace_is_no_document(tmp_path: Path) -> None:
