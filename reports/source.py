@@ -30,8 +30,6 @@ FAMILIES = {
     "cost": "Cost and latency",
     "vendor": "The vendor",
     "privacy": "Privacy",
-    "cost": "Cost and latency",
-    "vendor": "The vendor",
     "reproducibility": "Reproducibility",
     "artifact": "Artifact and supply chain",
 }

@@ -48,8 +48,8 @@ def measure(subject: Subject) -> list[Measurement]:
         violated; ``insufficient`` where there was no value to look at; ``error`` where it could not be run. A suite that
         cannot be read is one ``error`` over nothing, which every rule about expectations meets. A severity without any
         expectation is ``not_applicable``.
-        ``data_quality.rows``, ``data_quality.intake_receipt``, ``data_quality.declared_leak_present`` over ``{"column": name}``, and
-        ``data_quality.leakage_strength`` over ``{"column": name}`` for each feature in the reference.
+        ``data_quality.rows``, ``data_quality.intake_receipt``, ``data_quality.declared_leak_present`` over
+        ``{"column": name}``, and ``data_quality.leakage_strength`` over ``{"column": name}`` for each feature in the reference.
     """
     from checks.data_quality.leakage import strengths
     from checks.intake import measure_receipts
