@@ -22,6 +22,7 @@ from roadworthy.window import files_of
 
 _BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException)
 _PARQUET_ROWS = 65_536
+_MOST_ROWS = 10**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,8 @@ def _parquet(file: BinaryIO, plan: Plan, place: list[int]) -> Iterator[Event]:
     kept = [name for name in plan.names if names.count(name) == 1]
     yield Told(tuple(names), f"The file lacks the column {missing[0][:60]!r}." if missing else "")
     if missing:
-        yield Rejected(1, f"The file lacks the column {missing[0][:60]!r}.", "", there.metadata.num_rows)
+        if there.metadata.num_rows:
+            yield Rejected(1, f"The file lacks the column {missing[0][:60]!r}.", "", _believed(there.metadata.num_rows))
         return
     raw = {name: f"cast(c{i} as varchar)" for i, name in enumerate(kept)}
     try:
@@ -224,8 +226,13 @@ def _parquet(file: BinaryIO, plan: Plan, place: list[int]) -> Iterator[Event]:
             yield Block(table, raw, np.arange(place[0], place[0] + table.num_rows))
             place[0] += table.num_rows
     except _BROKEN as problem:
-        left = there.metadata.num_rows - place[0] + 1
+        left = _believed(there.metadata.num_rows - place[0] + 1)
         yield Rejected(place[0], f"The file cannot be read from here on ({type(problem).__name__}).", "", left)
+
+
+def _believed(rows: int) -> int:
+    """Return how many rows a file says it has left; a broken one may say anything, and then it is one thing that is broken."""
+    return rows if 0 < rows <= _MOST_ROWS else 1
 
 
 def selected(block: Block) -> str:

@@ -11,7 +11,7 @@ import csv
 import io
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -99,19 +99,12 @@ def fast(block: bytes, names: Sequence[str], delimiter: str, first: int) -> Reco
     widths = np.diff(lines, prepend=-1)
     if widths.max() > LONGEST or widths.min() <= 2 or b"\x00" in block or block.count(b"\r") != block.count(b"\r\n"):
         return None
-    wrong: list[Any] = []
-
-    def keep_count(row: Any) -> str:
-        wrong.append(row)
-        return "skip"
-
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(block),
             read_options=arrow_csv.ReadOptions(column_names=list(names), block_size=len(block) + 1, use_threads=False),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter, quote_char='"' if b'"' in block else False, newlines_in_values=False,
-                invalid_row_handler=keep_count,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True,
@@ -119,7 +112,7 @@ def fast(block: bytes, names: Sequence[str], delimiter: str, first: int) -> Reco
         )
     except pa.ArrowInvalid:
         return None
-    if wrong or table.num_rows != lines.size:
+    if table.num_rows != lines.size:
         return None
     return Records(table, np.arange(first, first + lines.size))
 
@@ -158,11 +151,11 @@ def _records(good: list[list[str | None]], begins: list[int], names: Sequence[st
 
 def _record(lines: Sequence[bytes], at: int, delimiter: str, columns: int) -> tuple[int, list[str] | None, str]:
     """Return how many lines the record that begins at `at` takes, its fields, or why it is none; 0 lines: it goes on."""
+    if not lines[at].strip():
+        return 1, None, ""
     text, reason = _text(lines[at])
     if reason:
         return 1, None, reason
-    if not text.strip():
-        return 1, None, ""
     if '"' not in text:
         return _counted(1, text.split(delimiter), columns)
     fields = _parsed(text, delimiter)
