@@ -87,13 +87,14 @@ def checks(source: Source) -> list[Check]:
 
     Every finding that does not pass has a line of its own, up to `SHOWN_PER_RULE` of one rule; the passing ones of a rule
     share one line, which shows the closest to the limit, and so do those that are withheld or have no number for the same
-    reason. Lines and `more` add up to the number of findings.
+    reason, and those of a family that do not apply to the model. Lines and `more` add up to the number of findings.
     """
     grouped: dict[tuple[str, str, str], list[Check]] = {}
     for finding in source.bundle.findings:
         check = _check(source, finding)
         alike = "withheld" if check.figure.hidden else check.figure.reason
-        grouped.setdefault((check.status, check.rule, alike), []).append(check)
+        # What does not apply to the model for one reason is one line, of however many rules of the family.
+        grouped.setdefault((check.status, check.rule if check.applies else check.family, alike), []).append(check)
     found: list[Check] = []
     for (status, _, alike), lines in grouped.items():
         lines.sort(key=_closeness)

@@ -239,6 +239,22 @@ def test_what_does_not_apply_is_not_called_too_little_data(make_bundle):
     assert "Does not apply" in words(made)
 
 
+def test_what_does_not_apply_for_one_reason_is_one_line_of_however_many_rules(make_bundle):
+    shorts = "calibration_gap", "predictive_parity_difference", "false_negative_rate_difference"
+    names = [f"fairness.{short}" for short in shorts]
+    rules = [
+        {"id": f"rule-{i}", "metric": metric, "over": {"group": "any"}, "limit": "between -0.1 and 0.1", "test": "interval",
+         "breach": "warn", "because": "A test of what does not apply."}
+        for i, metric in enumerate(names)
+    ]
+    absent = [not_measured(metric, "not_applicable", "The model decides nothing about people.") for metric in names]
+    bundle = make_bundle([*CLEAR, *absent], rules=[*RULES, *rules])
+    made = cards.build(bundle, snapshot_of(bundle))
+    [line] = [c for c in made.checks if c.rule.startswith("rule-")]
+    assert line.more == 2 and not line.applies and "and 2 more that do not apply" in words(made)
+    assert sum(1 + c.more for c in made.checks) == len(bundle.findings)
+
+
 def test_a_rate_over_fewer_than_ten_cases_of_a_larger_group_is_withheld(make_bundle):
     group = {"group": {"sex": "female"}}
     thin = Measurement("fairness.true_positive_rate_difference", group, -0.1234, -0.4, 0.2, 0.95, n=155, stats={"cases_group": 6})
