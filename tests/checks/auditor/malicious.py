@@ -147,7 +147,7 @@ def binds(module: str, name: str) -> Callable[[Path], bytes]:
         func = {"__class__": name, "__module__": module, "__loader__": "FunctionNode"}
         content = {"func": func, "args": {"__class__": "str", "__module__": "builtins", "content": json.dumps(code(marker))}}
         node = {"__class__": "partial", "__module__": "functools", "__loader__": "PartialNode", "content": content}
-        return rewritten(lambda schema: schema.update(node))
+        return rewritten(lambda schema: schema.update(bound=node))  # all else is whole, so that nothing else is refused
 
     return made
 
