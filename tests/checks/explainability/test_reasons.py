@@ -164,6 +164,17 @@ def test_no_identifier_is_ever_written_though_it_is_an_input_with_words_of_its_o
     assert made["cases"] and "person-" not in text and "applicant" not in text
 
 
+def test_an_identifier_that_decides_most_of_the_score_is_still_no_reason(tmp_path: Path) -> None:
+    declared = [{"column": "income", "purpose": "To find a case.", "basis": "Contract."}]
+    frame = applicants()
+    for which, fields in enumerate(({"identifiers": declared}, {"independence": {"unit": "entity", "column": "income"}})):
+        named, made, page = reasons_of(tmp_path / f"with-{which}", frame, **fields)
+        assert named.value is not None and made["cases"]
+        assert "income" not in json.dumps(made["cases"]) and "income" not in page
+    _, made, _ = reasons_of(tmp_path / "without", frame)
+    assert "income" in json.dumps(made["cases"])
+
+
 def test_a_protected_attribute_is_named_and_marked(tmp_path: Path) -> None:
     protected = [{"name": "age", "column": "age", "reference": "old", "bins": [
         {"label": "young", "below": 0}, {"label": "old", "at_least": 0}]}]
