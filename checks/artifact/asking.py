@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from checks.artifact import seal
 from checks.auditor.opinion import VERSION
 from checks.isolation import IsolationError, Limits, ask
 from checks.isolation.artifact import order_of
@@ -77,7 +78,7 @@ def _question(subject: Subject, artifact: Artifact) -> _Question:
             signed = {name: f"signed-{place}" for place, name in enumerate(inside)}
     digests = {name: digest_file(path) for name, path in files.items()}
     order = {**order_of(subject.passport), "signed": signed}
-    made_with = [VERSION, importlib.metadata.version("skops"), _version("model-signing")]
+    made_with = [VERSION, seal.VERSION, importlib.metadata.version("skops"), _version("model-signing")]
     return _Question(digest_of([order, digests, made_with]), order, files, digests)
 
 

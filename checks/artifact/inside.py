@@ -36,8 +36,8 @@ def main(
     Returns
     -------
     values : dict
-        ``opinion``; ``unknown``, the types that nobody trusts, or None where nobody asked; ``signature``: ``holds``, ``said``
-        and ``key_sha256``, with ``holds`` None where the library is missing, or None if none is declared.
+        ``opinion``; ``unknown``, the types that nobody trusts, or None where nobody asked; ``signature``: ``holds``, ``said``,
+        ``key_sha256`` and ``library``, whether model-signing was asked too, or None if none is declared.
     tables : dict
         Empty.
     """
@@ -65,10 +65,10 @@ def _signature(signed: dict[str, str], files: dict[str, Path]) -> dict[str, Any]
     told = {"key_sha256": digest_bytes(key)}
     try:
         seal.check(files["signature"].read_bytes(), key, digests)
-        asked = seal.library_accepts(_laid_out(signed, files), files["signature"], files["public_key"])
+        asked = seal.library_agrees(_laid_out(signed, files), files["signature"], files["public_key"])
     except seal.Broken as broken:
-        return {**told, "holds": False, "said": str(broken)}
-    return {**told, "holds": True if asked else None, "said": ""}
+        return {**told, "holds": False, "said": str(broken), "library": None}
+    return {**told, "holds": True, "said": "", "library": asked}
 
 
 def _laid_out(signed: dict[str, str], files: dict[str, Path]) -> Path:

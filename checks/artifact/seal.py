@@ -1,8 +1,8 @@
-"""Whether a signature of OpenSSF model-signing holds: refused here on its own account, accepted by the library alone.
+"""Whether a signature of OpenSSF model-signing holds: read here to the end, and by the library too where that is installed.
 
-A signature is a Sigstore bundle: a DSSE envelope around an in-toto statement, which lists each file with its digest. Whatever is
-wrong with it is found with `cryptography` and named, so that an installation without the library still refuses a wrong key or a
-changed file. To accept one, the library must have said so too.
+A signature is a Sigstore bundle: a DSSE envelope around an in-toto statement, which lists each file with its digest. A key that
+the passport names needs no certificate, no log and no network, so `cryptography` is enough to verify it. The library brings a
+client for all three (seventeen packages); it is an extra, and where it is there it must agree.
 
 References
 ----------
@@ -22,7 +22,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-HOW_TO_INSTALL = "Install it with the extra 'signing': pip install 'roadworthy[signing]'."
+VERSION = 2
+"""Of what is asked of a signature; an answer to another question is not taken for this one's."""
+_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_STATEMENT = "https://in-toto.io/Statement/v1"
 _PAYLOAD = "application/vnd.in-toto+json"
 _PREDICATE = "https://model_signing/signature/v1.0"
 _NAMED = 3
@@ -94,29 +97,49 @@ def _fingerprint(public: Any) -> str:
 def _envelope(bundle: bytes) -> tuple[bytes, bytes, str]:
     """Return payload, signature and the fingerprint of the key, which may be empty."""
     try:
-        found = json.loads(bundle)
+        found = _read(bundle)
         envelope = found["dsseEnvelope"]
         (one,) = envelope["signatures"]
         payload, signature = (base64.b64decode(text, validate=True) for text in (envelope["payload"], one["sig"]))
         hint = found["verificationMaterial"].get("publicKey", {}).get("hint", "")
-        if envelope["payloadType"] != _PAYLOAD or not isinstance(hint, str):
+        if found["mediaType"] != _BUNDLE or envelope["payloadType"] != _PAYLOAD or not isinstance(hint, str):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as problem:
         raise Broken("It is no signature of model-signing.") from problem
     return payload, signature, hint
 
 
+def _read(content: bytes) -> Any:
+    """Return JSON; a name that stands twice is refused, because two readers may believe two different ones."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError
+        return found
+
+    return json.loads(content, object_pairs_hook=once)
+
+
 def _resources(payload: bytes) -> dict[str, str]:
+    """Return the digest of each file that is signed; what the statement says of itself must agree."""
     try:
-        statement = json.loads(payload)
+        statement = _read(payload)
         predicate = statement["predicate"]
-        listed = [(one["name"], one["digest"], one["algorithm"]) for one in predicate["resources"]]
-        plain = statement["predicateType"] == _PREDICATE and predicate["serialization"]["method"] == "files"
+        (subject,) = statement["subject"]
+        told = predicate["serialization"]
+        listed = [(one["name"], one["digest"]) for one in predicate["resources"] if one["algorithm"] == "sha256"]
+        digests = [bytes.fromhex(digest) for _, digest in listed]
+        agrees = subject["digest"]["sha256"] == hashlib.sha256(b"".join(digests)).hexdigest()
+        plain = (statement["_type"], statement["predicateType"], told["method"]) == (_STATEMENT, _PREDICATE, "files")
+        whole = 0 < len(listed) == len(predicate["resources"]) and {len(one) for one in digests} == {hashlib.sha256().digest_size}
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise Broken("What is signed is no list of files.") from problem
-    found = {name: digest for name, digest, kind in listed if kind == "sha256" and isinstance(name, str)}
-    if not plain or not listed or len(found) != len(listed):
+    found = {name: digest for name, digest in listed if isinstance(name, str)}
+    if not plain or not whole or len(found) != len(listed):
         raise Broken("What is signed is no list of files with their SHA-256.")
+    if not agrees:
+        raise Broken("The digest of the whole is not that of the files that are listed.")
     return found
 
 
@@ -132,8 +155,8 @@ def _compare(signed: Mapping[str, Any], there: Mapping[str, str]) -> None:
             raise Broken(f"{', '.join(shown)}{more} {said}.")
 
 
-def library_accepts(model: Path, bundle: Path, key: Path) -> bool:
-    """Return True if model-signing accepts the signature, and False if it is not installed.
+def library_agrees(model: Path, bundle: Path, key: Path) -> bool:
+    """Return True if model-signing holds the signature for good too, and False if it is not installed.
 
     Raises
     ------

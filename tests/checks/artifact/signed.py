@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
-def sign(digests: Mapping[str, str], to: Path) -> bytes:
-    """Sign files by their digests with a new key, write the signature and return the public key in PEM."""
+def sign(digests: Mapping[str, str], to: Path, change: Callable[[dict[str, Any]], None] = lambda _: None) -> bytes:
+    """Sign files by their digests with a new key, write the signature and return the public key in PEM.
+
+    `change` changes the statement before it is signed.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    payload = json.dumps({
+    statement: dict[str, Any] = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "model", "digest": {"sha256": root_digest(digests)}}],
         "predicateType": "https://model_signing/signature/v1.0",
@@ -25,7 +29,9 @@ def sign(digests: Mapping[str, str], to: Path) -> bytes:
             "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []},
             "resources": [{"name": name, "digest": digest, "algorithm": "sha256"} for name, digest in sorted(digests.items())],
         },
-    }).encode()
+    }
+    change(statement)
+    payload = json.dumps(statement).encode()
     kind = b"application/vnd.in-toto+json"
     signature = key.sign(b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload), ec.ECDSA(SHA256()))
     to.write_text(json.dumps({

@@ -13,6 +13,7 @@ import pytest
 
 from checks.artifact import inside, seal
 from roadworthy.canonical import digest_file
+from tests.checks.artifact.signed import sign
 
 MADE = Path(__file__).resolve().parents[2] / "data" / "signing"
 LIBRARY = importlib.util.find_spec("model_signing") is not None
@@ -66,6 +67,35 @@ def test_every_flipped_bit_of_what_is_signed_is_refused() -> None:
             check(json.dumps(bundle).encode())
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda told: told["subject"][0]["digest"].update(sha256="0" * 64), "digest of the whole"),
+    (lambda told: told["subject"].append(told["subject"][0]), "no list of files"),
+    (lambda told: told["predicate"]["resources"].append(told["predicate"]["resources"][0]), "no list of files"),
+    (lambda told: told["predicate"]["resources"][0].update(algorithm="blake3"), "no list of files"),
+    (lambda told: told["predicate"]["resources"][0].update(digest="a3"), "no list of files"),
+    (lambda told: told["predicate"].update(resources=[]), "no list of files"),
+    (lambda told: told["predicate"]["serialization"].update(method="shards"), "no list of files"),
+    (lambda told: told.update(_type="https://in-toto.io/Statement/v0.1"), "no list of files"),
+    (lambda told: told.update(predicateType="https://model_signing/Digests/v0.1"), "no list of files"),
+])
+def test_what_a_good_key_signed_must_agree_with_itself(tmp_path: Path, change: Any, said: str) -> None:
+    there = {".": digest_file(MADE / "model.json")}
+    key = sign(there, tmp_path / "sound.sig")
+    seal.check((tmp_path / "sound.sig").read_bytes(), key, there)
+    key = sign(there, tmp_path / "model.sig", change)
+    with pytest.raises(seal.Broken, match=said):
+        seal.check((tmp_path / "model.sig").read_bytes(), key, there)
+
+
+def test_a_name_that_stands_twice_is_refused_for_readers_differ() -> None:
+    signed = (MADE / "model.sig").read_text()
+    with pytest.raises(seal.Broken, match="no signature"):
+        check(signed.replace('"keyid":""', '"keyid":"","keyid":""').encode())
+    with pytest.raises(seal.Broken, match="no signature"):
+        check(signed.replace("bundle.v0.3+json", "bundle.v0.9+json").encode())
+    check(signed.encode())
+
+
 @pytest.mark.parametrize("bundle", [
     b"", b"[]", b"{}", b"[" * 100_000, b'{"dsseEnvelope": {"signatures": []}}',
     b'{"dsseEnvelope": {"signatures": [{"sig": "!"}], "payload": "", "payloadType": "x"}, "verificationMaterial": {}}',
@@ -75,15 +105,15 @@ def test_what_is_no_signature_is_told_as_such(bundle: bytes) -> None:
         check(bundle)
 
 
-def test_only_the_library_accepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_library_is_installed_it_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = {"artifact": MADE / "model.json", "signature": MADE / "model.sig", "public_key": MADE / "release.pub"}
     order = {"format": "json", "trusted": [], "pickle_trusted": [], "signed": {".": "artifact"}}
     found, _ = inside.main(order, {}, files)
-    assert found["opinion"]["clean"] and found["signature"]["holds"] is (True if LIBRARY else None)
+    assert found["opinion"]["clean"] and found["signature"]["holds"] and found["signature"]["library"] is LIBRARY
     inner = {f"signed-{i}": path for i, path in enumerate(sorted((MADE / "folder").iterdir()))}
     order["signed"] = {path.name: place for place, path in inner.items()}
     found, _ = inside.main(order, {}, {**files, "signature": MADE / "folder.sig", **inner})
-    assert found["signature"]["holds"] is (True if LIBRARY else None)
+    assert found["signature"]["holds"] and found["signature"]["library"] is LIBRARY
     found, _ = inside.main(order, {}, {**files, **inner})
     assert found["signature"]["holds"] is False
