@@ -53,7 +53,7 @@ def copy_fleet(
     root.mkdir(parents=True, exist_ok=True)
     for name in ("roadworthy.yaml", "people.yaml", "vendors.yaml"):
         shutil.copy(FLEET / name, root / name)
-    for name in ("policies", "suites", f"artifacts/{model}"):
+    for name in ("policies", "suites", "signatures", f"artifacts/{model}"):
         if (FLEET / name).exists():
             shutil.copytree(FLEET / name, root / name, dirs_exist_ok=True)
     (root / "models" / model).mkdir(parents=True)

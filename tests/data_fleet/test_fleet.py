@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from checks.artifact import seal
 from roadworthy.canonical import digest_file
 from roadworthy.documents import read_document
 from roadworthy.passport import Passport
@@ -53,6 +54,20 @@ def test_the_passports_digests_are_those_of_the_files(workspace: Workspace, one:
     assert digest_file(DATA / passport.reference.path) == passport.reference.sha256
     if passport.artifact is not None:
         assert digest_file(DATA / passport.artifact.path) == passport.artifact.sha256
+
+
+@pytest.mark.parametrize("one", TRAINED)
+def test_the_artifact_is_signed_with_the_key_that_the_passport_names(workspace: Workspace, one: str) -> None:
+    artifact = workspace.passport(one).artifact
+    assert artifact is not None and artifact.signature is not None
+    key = DATA / artifact.signature.public_key
+    assert digest_file(key) == artifact.signature.public_key_sha256
+    seal.check((DATA / artifact.signature.path).read_bytes(), key.read_bytes(), {".": digest_file(DATA / artifact.path)})
+
+
+def test_no_private_key_lies_in_the_fleet() -> None:
+    names = [path for path in DATA.rglob("*") if path.is_file() and ".roadworthy" not in path.parts and path.suffix != ".parquet"]
+    assert [path.name for path in names if b"PRIVATE KEY" in path.read_bytes()] == []
 
 
 def test_the_five_tables_are_those_whose_digests_came_with_them() -> None:
