@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from checks.explainability.sample import generator, sample
 from checks.explainability.surrogate import LEAST_FIDELITY, Surrogate, fit
 from checks.isolation import IsolationError, Limits, ask
 from checks.isolation.artifact import order_of
+from checks.isolation.stopwatch import Timed
+from checks.isolation.stopwatch import read as times_of
 from checks.subject import Subject, Table
 from roadworthy.canonical import digest_bytes
 from roadworthy.errors import DataError
@@ -74,6 +76,8 @@ class Explained:
         rows `pair_rows`.
     no_pairs : str
         Why there are none.
+    timed : Timed, optional
+        What the model took to answer these rows, if it was timed.
     """
 
     columns: tuple[str, ...]
@@ -90,6 +94,7 @@ class Explained:
     pairs: Numbers | None = None
     no_pairs: str = ""
     pair_rows: NDArray[np.int64] | None = None
+    timed: Timed | None = None
 
     @property
     def values(self) -> Numbers:
@@ -194,7 +199,8 @@ class Asked:
     surrogate: Surrogate | None = None
 
     def explain(
-        self, tables: Mapping[str, pa.Table], background: pa.Table, interact: Sequence[str] = (), limits: Limits = LIMITS
+        self, tables: Mapping[str, pa.Table], background: pa.Table, interact: Sequence[str] = (), limits: Limits = LIMITS,
+        timed: str = "",
     ) -> dict[str, Explained]:
         """Return the SHAP values of each table's rows.
 
@@ -206,6 +212,8 @@ class Asked:
         interact : sequence of str
             The tables whose interactions are wanted as well.
         limits : Limits
+        timed : str
+            The table with whose rows the model is timed; by default it is not.
 
         Raises
         ------
@@ -219,16 +227,21 @@ class Asked:
             "models": list(self.orders), "task": "regression" if read is not None else task.kind,
             "classes": [] if read is not None or task.kind == "regression" else _classes(self.passport),
             "columns": columns, "interact": list(interact), "seed": int(generator(self.seed, "shap").integers(2**31)),
+            "time": timed,
         }
         with _on_disk(self.files) as files:
             rows = {name: _features(table, features) if read is None else _coded(table, read) for name, table in handed.items()}
             answer = ask("checks.explainability.inside", order, rows, files, limits)
         width = len(columns)
         names = [features.index(name) for name in read.columns] if read is not None else list(range(width))
-        return {
+        found = {
             name: _checked(answer.values, answer.tables, name, table.num_rows, width, names, features, self, answer.isolation)
             for name, table in tables.items()
         }
+        if timed:
+            times = times_of(answer.values.get("timed"), tables[timed].num_rows, answer.seconds)
+            found[timed] = replace(found[timed], timed=times)
+        return found
 
 
 def of_artifact(subject: Subject, passport: Passport | None = None) -> Asked:

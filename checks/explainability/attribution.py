@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from checks.cost import own
 from checks.explainability import shares, stability
 from checks.explainability.asking import Asked, Explained, drawn, of_artifact, of_surrogate, wanted
 from checks.explainability.sample import generator
@@ -78,13 +79,18 @@ def measure(subject: Subject) -> list[Measurement]:
     past = stability.known(subject, asked)
     tables = {"tonight": tonight} | ({"reference": reference} if past.reference is None else {})
     try:
-        made = asked.explain(tables, reference, interact=["reference"] if past.reference is None else [])
+        interact, timed = ["reference"] if past.reference is None else [], "tonight" if own.wanted(subject) else ""
+        made = asked.explain(tables, reference, interact=interact, timed=timed)
     except (IsolationError, DataError) as problem:
         subject.once[f"explained {subject.decided.digest}"] = problem
+        subject.once[f"{own.PLACE} {subject.decided.digest}"] = problem.sentence
         declared = subject.passport.artifact
         unsafe = declared is not None and declared.format not in _RUN_HERE
         return _nothing(subject, "not_applicable" if unsafe else "error", problem.sentence, inputs)
+    subject.once[f"{own.PLACE} {subject.decided.digest}"] = made["tonight"].timed  # `checks.cost.own` tells of it
     subject.once[f"explained {subject.decided.digest}"] = tonight.num_rows, made["tonight"]  # reasons of single cases rest on it
+    if asked.explained == "model" and "reference" in made:
+        subject.once[f"answered {subject.reference.digest}"] = made["reference"].answers  # the attack by loss rests on it
     return _measured(subject, asked, made, tonight, reference, past, inputs)
 
 

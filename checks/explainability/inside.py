@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from checks.explainability.explainers import Explanation, Interactions, Model, explain, interact
+from checks.isolation import stopwatch
 from checks.isolation.artifact import load
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def main(
     ----------
     order : dict
         ``models`` (each as `checks.isolation.artifact.order_of` gives it, with the name of its ``file``), ``task``, ``classes``,
-        ``columns``, ``interact`` (names of tables), ``seed``. The outputs of several models are put after each other.
+        ``columns``, ``interact`` (names of tables), ``seed``, ``time`` (the table whose rows the first model is timed with, or
+        none). The outputs of several models are put after each other.
     tables : dict of str to pyarrow.Table
         Rows with the declared features, and those of the reference under ``background``.
     files : dict of str to pathlib.Path
@@ -36,8 +38,8 @@ def main(
     Returns
     -------
     values : dict
-        ``kind``, ``scale``, ``method``, and ``base`` by table; ``interactions`` by table: the sentence why there are none, or
-        empty.
+        ``kind``, ``scale``, ``method``, ``timed``, and ``base`` by table; ``interactions`` by table: the sentence why there are
+        none, or empty.
     tables : dict of str to pyarrow.Table
         By table: ``NAME`` (``row``, margins ``m0``, values ``v0.0`` by output and column), ``NAME answers`` (``a0`` of every
         row) and ``NAME pairs`` (strength ``0.1`` of each pair).
@@ -46,6 +48,9 @@ def main(
     background = _frame(tables[BACKGROUND])
     told: dict[str, Any] = {"base": {}, "interactions": {}}
     made: dict[str, pa.Table] = {}
+    if order["time"]:  # first, while the process is cold
+        frame = _frame(tables[order["time"]])
+        told["timed"] = stopwatch.take(models[0].answers, frame[models[0].reads])
     for name, table in tables.items():
         if name == BACKGROUND:
             continue
