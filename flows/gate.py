@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
-from flows import show
+from flows import leasing, show
 from flows.inspect import inspect
 from roadworthy.calendar import check_day, latest_due
 from roadworthy.errors import StorageError, UsageError
@@ -83,6 +83,7 @@ def release_gate(model: str, version: str, workspace: str | None = None, day: da
     ledger = Ledger.open(here.state_url)
     registry = Registry(here, ledger)
     registry.adopt_all(now)
+    leasing.put_in_service(registry, ledger, now)
     progress.info("Judging %s on its batches up to %s.", identity, chosen)
     found = inspect(here, ledger, identity, chosen, "gate", "automation", now)
     bundle = found.bundle

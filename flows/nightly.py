@@ -21,7 +21,7 @@ from prefect.futures import wait
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import show
+from flows import leasing, show
 from flows.act import Acted, stop, tell
 from flows.inspect import Inspected, inspect
 from roadworthy.calendar import acts, check_day, latest_due
@@ -106,6 +106,8 @@ def inspect_one(root: str, identity: str, day: date, acting: bool) -> State[Any]
         ledger = Ledger.open(workspace.state_url)
         inspected = inspect(workspace, ledger, identity, day, "nightly", "automation", datetime.now(UTC))
         acted = stop(workspace, ledger, inspected, datetime.now(UTC)) if acting else Acted()
+        if acting:
+            leasing.renew(workspace, ledger, inspected, datetime.now(UTC))
     except RoadworthyError as problem:  # a sentence for the user, not a traceback; retried only if it was the infrastructure
         progress.info("%s undecided: %s", identity, problem)
         return Failed(name="Undecided", message=str(problem), data=problem)
@@ -150,6 +152,7 @@ def nightly(workspace: str | None = None, day: date | None = None, model: str | 
     ledger = Ledger.open(here.state_url)
     registry = Registry(here, ledger)
     registry.adopt_all(now)
+    leasing.put_in_service(registry, ledger, now)
     due, broken = due_of(registry, model)
     newest = ledger.newest("night", 1, acting=True)
     acting = acts(chosen, date.fromisoformat(newest[0].body["day"]) if newest else None, here.settings, now)

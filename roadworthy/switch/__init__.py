@@ -11,9 +11,15 @@ model with ``touch .roadworthy/switch/STOP.<model>``.
 ==============  =====================================================================
 ``files``       STOP files: written, read, lifted
 ``table``       the rows beside the ledger
+``clock``       epoch and sequence: the order of changes
+``served``      the versions in service and their leases
+``terms``       reviews of stops, and the end of a broken glass
+``store``       all of these, read at once
+``matching``    the one rule that decides about a request
 ``places``      where a workspace keeps both
 ``stopping``    the stop itself: files first, then the record
-``enabling``    switching on again
+``requests``    what is asked and signed to switch on again
+``enabling``    switching on again: the checks, and the change
 ``state``       the face: `Switch`, `may_serve`, `status`
 ``quick``       ``roadworthy switch stop`` before anything heavy is imported
 ==============  =====================================================================
@@ -21,7 +27,8 @@ model with ``touch .roadworthy/switch/STOP.<model>``.
 Nothing here imports more than the standard library before a stop is written.
 """
 
-from roadworthy.switch.state import Decision, Held, Switch, may_serve, status
+from roadworthy.switch.matching import Decision
+from roadworthy.switch.state import Held, Switch, may_serve, status
 from roadworthy.switch.stopping import Outcome
 
 __all__ = ["Decision", "Held", "Outcome", "Switch", "may_serve", "status"]

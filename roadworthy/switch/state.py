@@ -6,48 +6,25 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.errors import RoadworthyError, StorageError, UsageError
 from roadworthy.ledger import sqlite
-from roadworthy.switch import files, stopping, table
-from roadworthy.switch.files import ACTIVE, ANY, DEGRADED, DISABLED, QUARANTINED, SERVING, UNKNOWN, Stop
+from roadworthy.ledger.chain import stamp
+from roadworthy.switch import files, served, stopping, store, table
+from roadworthy.switch.files import ANY, DEGRADED, DISABLED, QUARANTINED, Stop
+from roadworthy.switch.matching import Decision, decide
 from roadworthy.switch.places import FILE, Places, models, places, versions
 from roadworthy.switch.stopping import Outcome
+from roadworthy.switch.store import Stored
 
 if TYPE_CHECKING:
     from roadworthy.ledger import Ledger
     from roadworthy.workspace import Workspace
 
 READ_WAIT = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer to a request to serve.
-
-    Attributes
-    ----------
-    state : str
-        ``active``, ``degraded``, ``quarantined``, ``disabled`` or ``unknown``.
-    reason, since, by : str
-        Of the stop that decides; empty if there is none.
-    scope : str
-        What that stop was made for, such as ``credit@1.0.0``.
-    """
-
-    state: str
-    reason: str = ""
-    since: str = ""
-    by: str = ""
-    scope: str = ""
-
-    @property
-    def serves(self) -> bool:
-        """True for ``active`` and for ``degraded``, in which the fallback answers."""
-        return self.state in SERVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,9 @@ class Held:
     held_by: tuple[str, ...]
 
 
-def may_serve(root: Path, model: str, version: str | None = None, segment: str | None = None) -> Decision:
+def may_serve(
+    root: Path, model: str, version: str | None = None, segment: str | None = None, now: datetime | None = None
+) -> Decision:
     """Decide whether a model may serve, from the STOP files and the table; the most restrictive wins.
 
     What cannot be read or understood is ``unknown``, and that refuses.
@@ -84,31 +63,28 @@ def may_serve(root: Path, model: str, version: str | None = None, segment: str |
     model : str
     version, segment : str, optional
         One that is not named matches every scope: a stop of one version or segment holds.
+    now : datetime, optional
+        By default the wall clock's; leases lapse by it.
     """
-    if model not in models(root):
-        return Decision(UNKNOWN, f"There is no model '{model}' in the workspace.")
-    if version is not None and version not in versions(root, model):
-        return Decision(UNKNOWN, f"There is no version '{version}' of {model} in the workspace.")
     here = places(root)
     found = [s for folder in (here.folder, *here.targets) for s in files.held(folder, model)]
-    found += _table(here, model)
-    decisive = table.strictest([s for s in found if s.concerns(model, version, segment)])
-    if decisive is None or decisive.state == ACTIVE:
-        return Decision(ACTIVE)
-    return Decision(decisive.state, decisive.reason, decisive.at, decisive.by, decisive.scope)
+    stored, moment = read(here), stamp(now or datetime.now(UTC))
+    return decide([*found, *stored.stops(moment)], stored.service, model, version, segment, moment)
 
 
-def status(root: Path) -> list[Held]:
+def status(root: Path, now: datetime | None = None) -> list[Held]:
     """Return every scope that is not active, with what holds it; the strictest first."""
     here = places(root)
+    stored, moment = read(here), stamp(now or datetime.now(UTC))
     held: dict[tuple[str, str, str], list[tuple[Stop, str]]] = {}
 
     def add(stop: Stop, by: str) -> None:
         held.setdefault(stop.key, []).append((stop, by))
 
-    for stop in _table(here, None):
-        if stop.state != ACTIVE:
-            add(stop, "table")
+    for stop in stored.stops(moment):
+        add(stop, "table")
+    for stop in served.lapsed(stored.service, moment):
+        add(stop, "lease")
     for folder in (here.folder, *here.targets):
         for model in files.stopped_models(folder):
             for stop in files.held(folder, model):
@@ -121,6 +97,22 @@ def status(root: Path) -> list[Held]:
             by = tuple(dict.fromkeys(place for _, place in stops))
             rows.append(Held(*scope, worst.state, worst.at, worst.by, worst.reason, worst.evidence, by))
     return sorted(rows, key=lambda h: (-files.RANK[h.state], h.model, h.version, h.segment))
+
+
+def read(here: Places) -> Stored:
+    """Read the database of a workspace; one that cannot be read makes every model unknown."""
+    if here.database is None:
+        return store.lost(here.problem or f"{FILE} names no database.")
+    try:
+        with closing(sqlite.connect(here.database, wait=READ_WAIT, read_only=True)) as con:
+            con.execute("begin")
+            execute = sqlite.executor(con)
+            there = [str(name) for (name,) in execute("select name from sqlite_master where type = 'table'", {})]
+            return store.load(execute, there)
+    except StorageError as problem:
+        return Stored() if isinstance(problem.__cause__, FileNotFoundError) else store.lost(problem.sentence)
+    except (sqlite3.Error, ValueError) as problem:
+        return store.lost(f"The switch's table in {here.database} cannot be read ({problem}).")
 
 
 class Switch:
@@ -204,12 +196,15 @@ class Switch:
         self, model: str, *, requested_by: str, approved_by: str, evidence: str | Sequence[str], reason: str, at: datetime,
         version: str | None = None, segment: str | None = None,
     ) -> Outcome:
-        """Switch a scope on again; see `roadworthy.switch.enabling.enable`."""
-        from roadworthy.switch.enabling import Request, enable
+        """Ask and approve in one step, unsigned; refused where signatures are needed. See `roadworthy.switch.enabling`."""
+        from roadworthy.switch import enabling
+        from roadworthy.switch.requests import Wish
 
-        addresses = (evidence,) if isinstance(evidence, str) else tuple(evidence)
-        request = Request(model, version or ANY, segment or ANY, requested_by, approved_by, addresses, reason, at)
-        return enable(self._workspace, self._ledger, request)
+        gates = (evidence,) if isinstance(evidence, str) else tuple(evidence)
+        wish = Wish(model, version or ANY, segment or ANY, requested_by, reason, at, gates)
+        enabling.check(self._workspace, self._ledger, wish, approved_by)
+        asked = enabling.ask(self._workspace, self._ledger, wish)
+        return enabling.approve(self._workspace, self._ledger, asked.id, by=approved_by, at=at)
 
     def _tighten(self, stop: Stop) -> Outcome:
         known = models(self._workspace.root)
@@ -231,23 +226,3 @@ class Switch:
             ) is not None
         except RoadworthyError:
             return False  # a ledger that cannot be read must not keep a model on the road
-
-
-def _table(here: Places, model: str | None) -> list[Stop]:
-    """Return the rows; a table that cannot be read is one row of state unknown, for every model."""
-    if here.database is None:
-        return [_lost(here.problem or f"{FILE} names no database.")]
-    try:
-        with closing(sqlite.connect(here.database, wait=READ_WAIT, read_only=True)) as con:
-            execute = sqlite.executor(con)
-            if not execute("select 1 from sqlite_master where type = 'table' and name = 'switch'", {}):
-                return []
-            return [row.stop for row in table.rows(execute, model)]
-    except StorageError as problem:
-        return [] if isinstance(problem.__cause__, FileNotFoundError) else [_lost(problem.sentence)]
-    except (sqlite3.Error, ValueError) as problem:
-        return [_lost(f"The switch's table in {here.database} cannot be read ({problem}).")]
-
-
-def _lost(why: str) -> Stop:
-    return Stop(ANY, ANY, ANY, UNKNOWN, "", "", why)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from roadworthy.ledger import chain
 from roadworthy.ledger.chain import Execute
+from roadworthy.switch import clock
 from roadworthy.switch.files import ACTIVE, ANY, RANK, Stop
 
 SCHEMA = (
@@ -88,7 +89,7 @@ def tighten(execute: Execute, stop: Stop, *, record: bool = True) -> tuple[bool,
 
 
 def put(execute: Execute, stop: Stop, fence: int) -> None:
-    """Write the row of a scope."""
+    """Write the row of a scope; readers see by the clock that something changed."""
     values = {
         "model": stop.model, "version": stop.version, "segment": stop.segment, "state": stop.state, "since": stop.at,
         "actor": stop.by, "reason": stop.reason, "evidence": stop.evidence, "fence": fence,
@@ -98,3 +99,4 @@ def put(execute: Execute, stop: Stop, fence: int) -> None:
         f"insert into switch ({_COLUMNS}) values ({', '.join(':' + name for name in values)}) "
         f"on conflict (model, version, segment) do update set {changed}", values,
     )
+    clock.advance(execute)

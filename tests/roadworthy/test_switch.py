@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from roadworthy.errors import RefusedError, StorageError, UsageError
 from roadworthy.ledger import Ledger
-from roadworthy.switch import Decision, Switch, files, may_serve, status, stopping
+from roadworthy.switch import Decision, Switch, files, may_serve, served, status, stopping
 from roadworthy.switch.files import RANK, Stop
 from roadworthy.switch.places import Places, places
 from roadworthy.switch.quick import stop_now
@@ -40,8 +40,16 @@ def workspace(tmp_path: Path) -> Workspace:
     return made
 
 
+def put_in_service(made: Workspace) -> None:
+    """Put every version of a workspace in service, as nights and gates do."""
+    versions = [(*identity.partition("@")[::2], "limited", False) for identity in made.passports()]
+    with Ledger.open(made.state_url) as opened, opened.transaction() as execute:
+        served.put_in(execute, versions, NOW)
+
+
 @pytest.fixture
 def ledger(workspace: Workspace) -> Iterator[Ledger]:
+    put_in_service(workspace)
     with Ledger.open(workspace.state_url) as opened:
         yield opened
 
@@ -215,6 +223,7 @@ acts = st.lists(st.tuples(scopes, st.sampled_from(["degraded", "quarantined", "d
 def test_the_most_restrictive_match_wins_whatever_the_order(tmp_path_factory: pytest.TempPathFactory, acts: list[Any]) -> None:
     workspace = make_workspace(tmp_path_factory.mktemp("w"))
     add_version(workspace.root, "credit", "2.0.0", adopted=None)
+    put_in_service(workspace)
     done = []
     with Ledger.open(workspace.state_url) as ledger:
         switch = Switch.open(workspace, ledger)
@@ -260,6 +269,7 @@ def test_a_stop_file_of_any_content_refuses(tmp_path_factory: pytest.TempPathFac
     ],
 )  # fmt: skip
 def test_what_is_almost_a_stop_leaves_the_state_unknown(workspace: Workspace, line: bytes) -> None:
+    put_in_service(workspace)
     stop_file(workspace).parent.mkdir(parents=True)
     stop_file(workspace).write_bytes(line)
     decision = may_serve(workspace.root, "credit")
@@ -270,6 +280,7 @@ def test_what_is_almost_a_stop_leaves_the_state_unknown(workspace: Workspace, li
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda p: p.write_bytes(b"  \n")])
 def test_an_operator_with_nothing_but_a_shell_can_stop(workspace: Workspace, make: Callable[[Path], Any]) -> None:
+    put_in_service(workspace)
     stop_file(workspace).parent.mkdir(parents=True)
     make(stop_file(workspace))
     assert may_serve(workspace.root, "credit", "1.0.0", "eu").state == "disabled"
@@ -583,7 +594,7 @@ def test_two_people_and_a_green_gate_switch_on_again(workspace: Workspace, switc
     off(switch)
     evidence = gate(workspace, ledger)
     done = ask(switch, evidence)
-    assert (done.state, done.changed, done.unreached, done.fence) == ("active", True, [], 3)
+    assert (done.state, done.changed, done.unreached, done.fence) == ("active", True, [], 4)
     assert switch.may_serve("credit", "1.0.0").state == "active"
     assert status(workspace.root) == []
     assert not list(workspace.root.parent.rglob("STOP*"))
