@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from roadworthy.documents import Misplaced, Strict, is_reference
+from roadworthy.documents import Misplaced, Strict
+from roadworthy.secrets import is_reference
 
 
 def _raw(value: str) -> str:

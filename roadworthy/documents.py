@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from roadworthy.errors import DocumentError
+from roadworthy.secrets import is_reference
 
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -266,20 +267,8 @@ _SECRET_VALUE = re.compile(
     r"|\bgithub_pat_[A-Za-z0-9_]{30,}|\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bhooks\.slack\.com/services/\w+/\w+|\bglpat-[\w-]{20,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\bsk[-_](?:live_|test_|proj-|ant-)[\w-]{20,}|\bsk-[A-Za-z0-9]{32,}|\bAIza[\w-]{35}|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,}"
     r"|(?i:\b[a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,200}:[^/\s@]{1,500}@)"
-    r"|[?&;](?i:access_token|token|api_?key|key|sig|signature|password|secret)=[^&\s]{6,}"
+    r"|[?&;](?i:access_token|token|api_?key|key|sig|signature|password|secret)=(?!(?:env|file|prefect):)[^&\s]{6,}"
 )
-_REFERENCE = re.compile(r"(env|file|prefect):\S+")
-
-
-def is_reference(value: str) -> bool:
-    """Say whether `value` points at a secret instead of holding one.
-
-    Examples
-    --------
-    >>> is_reference("env:SLACK_URL"), is_reference("hunter2")
-    (True, False)
-    """
-    return _REFERENCE.fullmatch(value) is not None
 
 
 def _secrets(data: Any, where: Where = ()) -> Iterator[Where]:

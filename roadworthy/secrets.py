@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from roadworthy.documents import is_reference
 from roadworthy.errors import RefusedError
+
+_REFERENCE = re.compile(r"(env|file|prefect):\S+")
+
+
+def is_reference(value: str) -> bool:
+    """Say whether `value` points at a secret instead of holding one.
+
+    Examples
+    --------
+    >>> is_reference("env:SLACK_URL"), is_reference("hunter2")
+    (True, False)
+    """
+    return _REFERENCE.fullmatch(value) is not None
 
 
 def resolve(reference: str, root: Path, environment: Mapping[str, str], prefect: Callable[[str], str] | None = None) -> str:

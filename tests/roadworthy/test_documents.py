@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
 
-from roadworthy.documents import MAX_BYTES, Misplaced, Strict, is_reference, load, read_document
+from roadworthy.documents import MAX_BYTES, Misplaced, Strict, load, read_document
 from roadworthy.errors import EXIT_USAGE, DocumentError
+from roadworthy.secrets import is_reference
 
 
 class Inner(Strict):
