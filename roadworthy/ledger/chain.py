@@ -1,8 +1,8 @@
 """How an entry becomes bytes and a link of the chain.
 
 Standard library only: ``roadworthy switch stop`` records through this module before SQLAlchemy could have been imported.
-Everything here is given a function that executes SQL inside a transaction, so the same statements serve a bare
-``sqlite3`` connection and a SQLAlchemy one.
+Everything here is given a function that executes SQL inside a transaction, so the same statements serve SQLite and PostgreSQL,
+through a bare connection and through SQLAlchemy. What differs between the two stands in a `Dialect`.
 """
 
 from __future__ import annotations
@@ -23,32 +23,35 @@ MAX_BODY = 64 * 1024
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _SAFE_INTEGER = 2**53 - 1
 
-TRIGGERS = {
-    "ledger_no_update": (
-        "CREATE TRIGGER ledger_no_update before update on ledger begin select raise(abort, 'the ledger is append-only'); end"
-    ),
-    "ledger_no_delete": (
-        "CREATE TRIGGER ledger_no_delete before delete on ledger begin select raise(abort, 'the ledger is append-only'); end"
-    ),
-    # INSERT OR REPLACE deletes without firing delete triggers, so the insert itself is watched too.
-    "ledger_in_order": (
-        "CREATE TRIGGER ledger_in_order before insert on ledger "
-        "when new.seq <> (select coalesce(max(seq), 0) + 1 from ledger) or exists (select 1 from ledger where key = new.key) "
-        "begin select raise(abort, 'the ledger is append-only'); end"
-    ),
-}
-SCHEMA = (
-    "create table if not exists ledger (seq integer primary key, at text not null, kind text not null, actor text not null, "
-    "model text, key text unique, bytes blob not null, prev text not null, hash text not null)",
-    "create index if not exists ledger_kind on ledger (kind, seq)",
-    "create index if not exists ledger_model on ledger (model, seq)",
-    *(sql.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1) for sql in TRIGGERS.values()),
-)
 _COLUMNS = "seq, at, kind, actor, model, key, bytes, prev, hash"
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one kind of database says differently.
+
+    Attributes
+    ----------
+    name : str
+        ``sqlite`` or ``postgresql``.
+    schema : tuple of str
+        The statements that make the ledger's table, indexes and triggers where they are missing.
+    tables : str
+        A query for the names of the tables that an unqualified name can reach.
+    """
+
+    name: str
+    schema: tuple[str, ...]
+    tables: str
+
+
 class Execute(Protocol):
-    """Runs one statement with named parameters inside the caller's transaction and returns its rows."""
+    """Runs one statement with parameters named ``:name`` inside the caller's transaction and returns its rows."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What kind of database runs it."""
+        ...
 
     def __call__(self, sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
         """Execute `sql`."""
@@ -113,8 +116,13 @@ def moment(text: str) -> datetime:
 
 def install(execute: Execute) -> None:
     """Create table, indexes and triggers where they are missing."""
-    for sql in SCHEMA:
+    for sql in execute.dialect.schema:
         execute(sql, {})
+
+
+def tables(execute: Execute) -> list[str]:
+    """Return the names of the tables that are there."""
+    return [str(name) for (name,) in execute(execute.dialect.tables, {})]
 
 
 def seal(seq: int, prev: str, *, kind: str, actor: str, body: Mapping[str, Any], at: datetime, key: str | None = None) -> bytes:

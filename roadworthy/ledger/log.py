@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from roadworthy.errors import StorageError
-from roadworthy.ledger import chain, sqlite
-from roadworthy.ledger.chain import Entry, Execute
+from roadworthy.ledger import chain, database
+from roadworthy.ledger.chain import Dialect, Entry, Execute
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, RootTransaction
+
+WAIT_SECONDS = 30.0
 
 
 class Ledger:
@@ -24,8 +26,9 @@ class Ledger:
     lost or doubled. The clock is read by the caller and passed in.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, kind: ModuleType) -> None:
         self._engine = engine
+        self._kind = kind
         self.where = where
 
     @classmethod
@@ -35,7 +38,7 @@ class Ledger:
         Parameters
         ----------
         url : str
-            ``sqlite:///PATH``.
+            ``sqlite:///PATH``, or ``postgresql://USER@HOST/DATABASE`` without a password; see `roadworthy.ledger.postgres`.
         read_only : bool
             Make and change nothing; for `verify` and readers.
 
@@ -48,16 +51,16 @@ class Ledger:
         from sqlalchemy import event
         from sqlalchemy.pool import QueuePool
 
-        path = sqlite.path_of(url)
-        connect = partial(sqlite.connect, path, read_only=read_only)
-        engine = sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+        kind = database.kind_of(url)
+        connect, where = kind.connector(url, wait=WAIT_SECONDS, read_only=read_only)
+        engine = sqlalchemy.create_engine(kind.ENGINE, creator=connect, poolclass=QueuePool, **kind.ENGINE_OPTIONS)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             writes = connection.get_execution_options().get("writes", False)
-            connection.exec_driver_sql("begin immediate" if writes else "begin")
+            connection.exec_driver_sql(kind.begin(writes, WAIT_SECONDS, read_only))
 
-        ledger = cls(engine, str(path))
+        ledger = cls(engine, where, kind)
         try:
             if read_only:
                 ledger.head()
@@ -171,7 +174,7 @@ class Ledger:
                 for sentence in chain.chain_problems(execute):
                     problems.append(sentence)  # one by one: what was found before a page that cannot be read stays found
             with self.reading() as execute:
-                problems += _structure(execute)
+                problems += self._kind.structure_problems(execute)
         except StorageError as problem:
             problems.append(problem.sentence.rstrip("."))
         return problems
@@ -200,29 +203,52 @@ class Ledger:
 
     @contextmanager
     def _connected(self, writes: bool) -> Iterator[Execute]:
-        from sqlalchemy import exc, text
+        from sqlalchemy import exc
 
         try:
-            with self._engine.execution_options(writes=writes).begin() as connection:
-
-                def execute(sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
-                    result = connection.execute(text(sql), dict(parameters))
-                    return [tuple(row) for row in result] if result.returns_rows else []
-
-                yield execute
+            connection, transaction = self._begun(writes)
+            with closing(connection), transaction:
+                yield _Executor(connection, self._kind)
+                if self._kind.aborted(connection.connection.driver_connection):
+                    raise StorageError(
+                        f"A statement on the database {self.where} failed and was passed over, so nothing was kept.",
+                        "Report this.",
+                    )
         except exc.DBAPIError as problem:
-            raise sqlite.storage_error(problem.orig or problem, self.where) from problem
-        except (sqlite3.Error, UnicodeDecodeError) as problem:  # what SQLAlchemy does not wrap
-            raise sqlite.storage_error(problem, self.where) from problem
+            raise self._kind.storage_error(problem.orig or problem, self.where) from problem
+        except self._kind.errors() as problem:  # what SQLAlchemy does not wrap
+            raise self._kind.storage_error(problem, self.where) from problem
+
+    def _begun(self, writes: bool) -> tuple[Connection, RootTransaction]:
+        """Begin a transaction, once more if the pool's connection turns out to be dead: nothing has been asked of it yet."""
+        from sqlalchemy import exc
+
+        engine = self._engine.execution_options(writes=writes)
+        again = True
+        while True:
+            connection = engine.connect()
+            try:
+                return connection, connection.begin()
+            except exc.DBAPIError as problem:
+                connection.close()
+                if not (again and problem.connection_invalidated):
+                    raise
+                again = False
+            except BaseException:
+                connection.close()
+                raise
 
 
-def _structure(execute: Execute) -> Iterator[str]:
-    found = {str(name): str(sql) for name, sql in execute("select name, sql from sqlite_master where type = 'trigger'", {})}
-    for name, sql in chain.TRIGGERS.items():
-        if name not in found:
-            yield f"the trigger '{name}', which keeps entries from being changed, is gone"
-        elif found[name] != sql:
-            yield f"the trigger '{name}', which keeps entries from being changed, is not the one that was installed"
-    for (said,) in execute("pragma integrity_check(20)", {}):
-        if said != "ok":
-            yield f"the database itself is damaged: {said}"
+@dataclass(frozen=True, slots=True)
+class _Executor:
+    connection: Connection
+    kind: ModuleType
+
+    @property
+    def dialect(self) -> Dialect:
+        found: Dialect = self.kind.DIALECT
+        return found
+
+    def __call__(self, sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+        result = self.connection.exec_driver_sql(self.kind.translated(sql), dict(parameters))
+        return [tuple(row) for row in result] if result.returns_rows else []

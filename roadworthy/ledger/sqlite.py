@@ -7,18 +7,47 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from roadworthy.errors import StorageError
-from roadworthy.ledger.chain import Execute
+from roadworthy.ledger.chain import Dialect, Execute
 
 PREFIX = "sqlite:///"
 WAIT_SECONDS = 30.0
 _RESTORE = "Keep the file and restore a copy."
+
+TRIGGERS = {
+    "ledger_no_update": (
+        "CREATE TRIGGER ledger_no_update before update on ledger begin select raise(abort, 'the ledger is append-only'); end"
+    ),
+    "ledger_no_delete": (
+        "CREATE TRIGGER ledger_no_delete before delete on ledger begin select raise(abort, 'the ledger is append-only'); end"
+    ),
+    # INSERT OR REPLACE deletes without firing delete triggers, so the insert itself is watched too.
+    "ledger_in_order": (
+        "CREATE TRIGGER ledger_in_order before insert on ledger "
+        "when new.seq <> (select coalesce(max(seq), 0) + 1 from ledger) or exists (select 1 from ledger where key = new.key) "
+        "begin select raise(abort, 'the ledger is append-only'); end"
+    ),
+}
+SCHEMA = (
+    "create table if not exists ledger (seq integer primary key, at text not null, kind text not null, actor text not null, "
+    "model text, key text unique, bytes blob not null, prev text not null, hash text not null)",
+    "create index if not exists ledger_kind on ledger (kind, seq)",
+    "create index if not exists ledger_model on ledger (model, seq)",
+    *(sql.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1) for sql in TRIGGERS.values()),
+)
+DIALECT = Dialect("sqlite", SCHEMA, "select name from sqlite_master where type = 'table'")
+
+# What `roadworthy.ledger.log` asks of a kind of database.
+ENGINE = "sqlite://"
+ENGINE_OPTIONS: Mapping[str, Any] = {}
 
 
 class DamagedError(StorageError):
@@ -40,7 +69,10 @@ def path_of(url: str) -> Path:
     """
     if not url.startswith(PREFIX) or len(url) == len(PREFIX):
         kind = url.partition(":")[0]
-        raise StorageError(f"state_url names a database of kind '{kind}', which this version cannot use.", "Write sqlite:///PATH.")
+        raise StorageError(
+            f"state_url names a database of kind '{kind}', which this version cannot use.",
+            "Write sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
+        )
     return Path(url.removeprefix(PREFIX))
 
 
@@ -118,13 +150,21 @@ def _to_wal(con: sqlite3.Connection, wait: float) -> None:
             time.sleep(0.01)
 
 
+@dataclass(frozen=True, slots=True)
+class _Executor:
+    con: sqlite3.Connection
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECT
+
+    def __call__(self, sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+        return self.con.execute(sql, dict(parameters)).fetchall()
+
+
 def executor(con: sqlite3.Connection) -> Execute:
     """Return the function that `roadworthy.ledger.chain` asks for."""
-
-    def execute(sql: str, parameters: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
-        return con.execute(sql, dict(parameters)).fetchall()
-
-    return execute
+    return _Executor(con)
 
 
 @contextmanager
@@ -138,6 +178,67 @@ def writing(con: sqlite3.Connection) -> Iterator[Execute]:
         with suppress(sqlite3.Error):
             con.execute("rollback")
         raise
+
+
+@contextmanager
+def transaction(url: str, *, wait: float, read_only: bool = False) -> Iterator[Execute]:
+    """Open the database, run one transaction and close it: for what must not wait for SQLAlchemy.
+
+    Raises
+    ------
+    StorageError
+        Whatever the database says, in a sentence.
+    """
+    path = path_of(url)
+    with closing(connect(path, wait=wait, read_only=read_only)) as con:
+        try:
+            if read_only:
+                con.execute("begin")
+                yield executor(con)
+            else:
+                with writing(con) as execute:
+                    yield execute
+        except (sqlite3.Error, UnicodeDecodeError) as problem:
+            raise storage_error(problem, path) from problem
+
+
+def connector(url: str, *, wait: float, read_only: bool) -> tuple[Callable[[], sqlite3.Connection], str]:
+    """Return a function that connects, and the database's name as people read it."""
+    path = path_of(url)
+    return partial(connect, path, wait=wait, read_only=read_only), str(path)
+
+
+def aborted(con: sqlite3.Connection) -> bool:
+    """Say whether nothing of the transaction can be kept: here a statement that failed undoes itself alone."""
+    return False
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """Return what the driver raises."""
+    return sqlite3.Error, UnicodeDecodeError
+
+
+def begin(writes: bool, wait: float, read_only: bool = False) -> str:
+    """Return the statement that begins a transaction; how long it waits, and whether it may write, is set at opening."""
+    return "begin immediate" if writes else "begin"
+
+
+def translated(sql: str) -> str:
+    """Return a statement as the driver reads it: sqlite3 knows ``:name``."""
+    return sql
+
+
+def structure_problems(execute: Execute) -> Iterator[str]:
+    """Say which trigger is gone or another one, and what SQLite finds damaged in its own file."""
+    found = {str(name): str(sql) for name, sql in execute("select name, sql from sqlite_master where type = 'trigger'", {})}
+    for name, sql in TRIGGERS.items():
+        if name not in found:
+            yield f"the trigger '{name}', which keeps entries from being changed, is gone"
+        elif found[name] != sql:
+            yield f"the trigger '{name}', which keeps entries from being changed, is not the one that was installed"
+    for (said,) in execute("pragma integrity_check(20)", {}):
+        if said != "ok":
+            yield f"the database itself is damaged: {said}"
 
 
 def storage_error(problem: BaseException, where: object) -> StorageError:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from roadworthy.errors import StorageError, TamperedError
 from roadworthy.ledger import Ledger
-from roadworthy.ledger.chain import GENESIS, TRIGGERS
-from roadworthy.ledger.sqlite import DamagedError
+from roadworthy.ledger.chain import GENESIS
+from roadworthy.ledger.sqlite import TRIGGERS, DamagedError
 from tests.roadworthy.records import HOSTILE, NOW, at
 
 
@@ -476,5 +476,5 @@ def test_a_database_that_is_held_or_missing_is_said_in_a_sentence(tmp_path: Path
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="cannot be"):
         Ledger.open(f"sqlite:///{tmp_path}/file/state.sqlite")
-    with pytest.raises(StorageError, match="of kind 'postgresql'"):
-        Ledger.open("postgresql://db/state")
+    with pytest.raises(StorageError, match="of kind 'mysql'"):
+        Ledger.open("mysql://db/state")

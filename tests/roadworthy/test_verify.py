@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from roadworthy.evidence import EvidenceStore, bundle_files, read_bundle
 from roadworthy.judge import JUDGE_VERSION, Context, judge
 from roadworthy.ledger import Ledger
-from roadworthy.ledger.chain import TRIGGERS
+from roadworthy.ledger.sqlite import TRIGGERS
 from roadworthy.measurement import Measurement
 from roadworthy.policy import Policy
 from roadworthy.switch import Switch

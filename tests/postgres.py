@@ -1,0 +1,145 @@
+"""A real PostgreSQL for tests: a server of our own in a temporary folder, on a free port of the loopback address."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+PASSWORD = "correct horse"
+_FOLDERS = sorted(map(str, Path("/usr/lib/postgresql").glob("[0-9][0-9]/bin")), reverse=True)
+
+
+def program(name: str) -> str | None:
+    """Return the path of a program of the server, which Debian keeps off the PATH."""
+    return shutil.which(name, path=os.pathsep.join([*_FOLDERS, os.environ.get("PATH", "")]))
+
+
+class Server:
+    """A running server; the user ``rw`` owns what is made in it and connects with a password over TCP."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._names = itertools.count(1)
+        self._who = _unprivileged()
+        for made in (folder, folder / "socket"):
+            made.mkdir(exist_ok=True)
+            if self._who is not None:
+                os.chown(made, self._who.pw_uid, self._who.pw_gid)
+        secret = folder / "secret"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run(
+            "initdb", "-D", str(folder / "data"), "-U", "rw", "-E", "UTF8", "--locale=C", "--no-sync", "--auth-local=trust",
+            "--auth-host=scram-sha-256", f"--pwfile={secret}",
+        )
+        with (folder / "data" / "postgresql.conf").open("a") as file:
+            # What a kill of the server can lose does not depend on fsync, which only a loss of power tests.
+            file.write(
+                f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = '{folder / 'socket'}'\n"
+                "fsync = off\nshared_buffers = 16MB\nmax_connections = 40\nlog_min_messages = fatal\n"
+            )
+        self.start()
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        import psycopg
+
+        self.process = subprocess.Popen(
+            [str(program("postgres")), "-D", str(self.folder / "data")], stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "log").open("ab"), stderr=subprocess.STDOUT, cwd=self.folder, **self._as(),
+        )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.run("select 1")
+                return
+            except psycopg.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.folder / "log").read_text()) from None
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill the server as a loss of the machine would; `start` recovers it."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.process.send_signal(signal.SIGQUIT)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        self.process.kill()
+
+    def database(self) -> str:
+        """Make an empty database and return its URL, without a password in it."""
+        name = f"state{next(self._names)}"
+        self.run(f"create database {name}")
+        return self.url(name)
+
+    def url(self, name: str, user: str = "rw", **options: str) -> str:
+        """Return the URL of a database by the socket, where no password is asked for."""
+        more = "".join(f"&{key}={value}" for key, value in options.items())
+        return f"postgresql://{user}@/{name}?host={self.folder / 'socket'}&port={self.port}{more}"
+
+    def by_tcp(self, url: str, **options: str) -> str:
+        """Return the URL by TCP, where a password is asked for."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        more = "&".join(f"{key}={value}" for key, value in options.items())
+        return f"postgresql://rw@127.0.0.1:{self.port}/{name}?{more}"
+
+    def run(self, sql: str, url: str = "") -> list[tuple[object, ...]]:
+        """Run a statement as the server's owner, who may do anything."""
+        import psycopg
+
+        with psycopg.connect(url or self.url("postgres"), autocommit=True, connect_timeout=5) as con:
+            cursor = con.execute(sql)  # type: ignore[call-overload,unused-ignore]
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def _run(self, name: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(program(name)), *arguments], check=False, capture_output=True, text=True, cwd=self.folder, **self._as()
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _as(self) -> dict[str, object]:
+        if self._who is None:
+            return {}
+        return {"user": self._who.pw_uid, "group": self._who.pw_gid, "extra_groups": []}
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Return whom the server runs as: it refuses root."""
+    if os.getuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise AssertionError("there is no unprivileged user")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> object:
+    """A server for all tests of a process."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    if program("initdb") is None or program("postgres") is None:
+        pytest.skip("PostgreSQL's server programs (initdb, postgres) are not installed")
+    # Not pytest's own folder: others than its owner may not enter that, and a socket's path may have 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="rw-pg-") as folder:
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder) / "s")
+        yield server
+        server.stop()
