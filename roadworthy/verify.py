@@ -226,8 +226,7 @@ def _switch(ledger: Ledger) -> Iterator[str]:
     try:
         last = {(e.body["model"], e.body["version"], e.body["segment"]): e for e in ledger.entries("switch")}
         with ledger.reading() as execute:
-            there = bool(execute("select 1 from sqlite_master where type = 'table' and name = 'switch'", {}))
-            rows = {row.stop.key: row for row in table.rows(execute)} if there else {}
+            rows = {row.stop.key: row for row in table.rows(execute)} if "switch" in chain.tables(execute) else {}
     except (RoadworthyError, KeyError, ValueError) as problem:
         said = problem.sentence if isinstance(problem, RoadworthyError) else f"{problem}."
         yield f"Switch: its table or its entries cannot be read: {said}"

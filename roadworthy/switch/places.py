@@ -9,6 +9,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from roadworthy.errors import StorageError
+from roadworthy.ledger import database as state
+from roadworthy.ledger import postgres_url
+
 FILE = "roadworthy.yaml"
 FOLDER = Path(".roadworthy") / "switch"
 _DEFAULT_STATE = "sqlite:///.roadworthy/state.sqlite"
@@ -26,8 +30,8 @@ class Places:
         The workspace's own folder of STOP files.
     targets : tuple of pathlib.Path
         More folders that get STOP files.
-    database : pathlib.Path or None
-        None if it cannot be known or is of a kind that this version does not write.
+    url : str
+        The database, with absolute paths; empty if it cannot be known or is of a kind that this version does not write.
     problem : str
         Why something above is not known; one sentence, empty if all is.
     """
@@ -35,8 +39,13 @@ class Places:
     root: Path
     folder: Path
     targets: tuple[Path, ...] = ()
-    database: Path | None = None
+    url: str = ""
     problem: str = ""
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file; None if a server keeps the state, or nobody knows."""
+        return state.file_of(self.url) if self.url else None
 
 
 def models(root: Path) -> list[str]:
@@ -71,9 +80,9 @@ def places(root: Path) -> Places:
         said = " ".join(str(problem).split())
         return Places(root, folder, problem=f"{FILE} cannot be read ({said}), so neither database nor stop_targets are known.")
     found = Places(root, folder, tuple(root / t for t in targets))
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path:
-        kind = url.partition(":")[0]
-        said = f"state_url names a database of kind '{kind}', which this version cannot use."
-        return Places(root, folder, found.targets, problem=said)
-    return Places(root, folder, found.targets, root / path)
+    try:
+        state.kind_of(url)
+    except StorageError as problem:
+        return Places(root, folder, found.targets, problem=problem.sentence)
+    said = postgres_url.problem_of(url)
+    return Places(root, folder, found.targets, "" if said else state.within(url, root), said)

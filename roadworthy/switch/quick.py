@@ -1,7 +1,7 @@
 """``roadworthy switch stop``: the STOP file is on disk before anything heavy could have been imported.
 
 Nothing but the standard library is loaded until the file is written; after that, the settings are read for more targets, and
-row and ledger are written through ``sqlite3`` by the same statements as everywhere else.
+row and ledger are written through ``sqlite3`` or psycopg by the same statements as everywhere else.
 """
 
 from __future__ import annotations

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.errors import RoadworthyError, StorageError, UsageError
-from roadworthy.ledger import sqlite
+from roadworthy.ledger import chain
 from roadworthy.ledger.chain import stamp
 from roadworthy.switch import files, served, stopping, store, table
 from roadworthy.switch.files import ANY, DEGRADED, DISABLED, QUARANTINED, Stop
 from roadworthy.switch.matching import Decision, decide
-from roadworthy.switch.places import FILE, Places, models, places, versions
+from roadworthy.switch.places import Places, models, places, versions
 from roadworthy.switch.stopping import Outcome
 from roadworthy.switch.store import Stored
 
@@ -101,18 +99,13 @@ def status(root: Path, now: datetime | None = None) -> list[Held]:
 
 def read(here: Places) -> Stored:
     """Read the database of a workspace; one that cannot be read makes every model unknown."""
-    if here.database is None:
-        return store.lost(here.problem or f"{FILE} names no database.")
     try:
-        with closing(sqlite.connect(here.database, wait=READ_WAIT, read_only=True)) as con:
-            con.execute("begin")
-            execute = sqlite.executor(con)
-            there = [str(name) for (name,) in execute("select name from sqlite_master where type = 'table'", {})]
-            return store.load(execute, there)
+        with stopping.reading(here, READ_WAIT) as execute:
+            return store.load(execute, chain.tables(execute))
     except StorageError as problem:
         return Stored() if isinstance(problem.__cause__, FileNotFoundError) else store.lost(problem.sentence)
-    except (sqlite3.Error, ValueError) as problem:
-        return store.lost(f"The switch's table in {here.database} cannot be read ({problem}).")
+    except ValueError as problem:
+        return store.lost(f"The switch's table in the state database cannot be read ({problem}).")
 
 
 class Switch:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from roadworthy.errors import RoadworthyError, StorageError
-from roadworthy.ledger import sqlite
+from roadworthy.ledger import database, sqlite
 from roadworthy.ledger.chain import Execute
 from roadworthy.switch import files, table
 from roadworthy.switch.files import RANK, Stop
@@ -93,18 +93,27 @@ def direct(places: Places, wait: float = sqlite.WAIT_SECONDS) -> Transaction:
 
     @contextmanager
     def transaction() -> Iterator[Execute]:
-        if places.database is None:
+        if not places.url:
             raise StorageError(places.problem)
-        con = sqlite.connect(places.database, wait=wait)
-        try:
-            with sqlite.writing(con) as execute:
-                yield execute
-        except sqlite3.Error as problem:
-            raise sqlite.storage_error(problem, places.database) from problem
-        finally:
-            con.close()
+        with database.writing(places.url, wait) as execute:
+            yield execute
 
     return transaction
+
+
+@contextmanager
+def reading(places: Places, wait: float) -> Iterator[Execute]:
+    """Let queries run on one view of the workspace's database, without SQLAlchemy.
+
+    Raises
+    ------
+    StorageError
+        If it is not known or cannot be read; its cause is FileNotFoundError where there is no SQLite file yet.
+    """
+    if not places.url:
+        raise StorageError(places.problem or "No database is named.")
+    with database.reading(places.url, wait) as execute:
+        yield execute
 
 
 def _write(folder: Path, stop: Stop, outcome: Outcome) -> None:
