@@ -11,6 +11,7 @@ from pathlib import Path
 from roadworthy.errors import RoadworthyError, StorageError
 from roadworthy.ledger import database, sqlite
 from roadworthy.ledger.chain import Execute
+from roadworthy.ledger.postgres import UnreachableError
 from roadworthy.switch import files, table
 from roadworthy.switch.files import RANK, Stop
 from roadworthy.switch.places import Places
@@ -71,10 +72,11 @@ def finish(places: Places, stop: Stop, outcome: Outcome, transaction: Transactio
         stored = True
     except (RoadworthyError, sqlite3.Error, OSError, ValueError) as problem:
         outcome.unreached.append(_sentence(problem, "The ledger has no entry of it"))
-        with suppress(RoadworthyError, sqlite3.Error, OSError, ValueError):  # they would say the same again
-            with transaction() as execute:
-                outcome.changed, outcome.fence = table.tighten(execute, stop, record=False)
-            stored = True
+        if not isinstance(problem, UnreachableError):  # a server that does not answer would only be waited for twice
+            with suppress(RoadworthyError, sqlite3.Error, OSError, ValueError):  # they would say the same again
+                with transaction() as execute:
+                    outcome.changed, outcome.fence = table.tighten(execute, stop, record=False)
+                stored = True
     if not stored and not outcome.reached:
         raise StorageError(
             f"{stop.scope} could NOT be made {stop.state} anywhere: " + " ".join(outcome.unreached),
