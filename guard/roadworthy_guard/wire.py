@@ -138,7 +138,10 @@ class Socket:
         self.raw.sendall(data)
 
     def close(self) -> None:
-        """Close; a reader in another thread wakes up with an error."""
+        """Do nothing: `http.client` closes as soon as it has the head of a last answer, whose body is still to be read."""
+
+    def end(self) -> None:
+        """Close in earnest; a reader in another thread wakes up with an error."""
         with suppress(OSError):
             self.raw.shutdown(socket.SHUT_RDWR)
         self.raw.close()
@@ -236,6 +239,6 @@ class Wire:
         connection, made = self._connection, self._socket
         self._connection = self._socket = None
         if made is not None:
-            made.close()
+            made.end()
         if connection is not None:
             connection.close()
