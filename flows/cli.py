@@ -230,7 +230,9 @@ def intake(
         done = flow.main(here, chosen, model)
     if as_json:
         receipts = {identity: dict(one.receipt) for identity, one in done.taken.items()}
-        out.print_json(json.dumps({"day": done.day.isoformat(), "taken": receipts, "problems": dict(done.problems)}))
+        told = {"day": done.day.isoformat(), "taken": receipts, "problems": dict(done.problems)}
+        labels = {identity: {str(of): dict(one.receipt) for of, one in days.items()} for identity, days in done.labels.items()}
+        out.print_json(json.dumps(told | {"labels": labels}))
     else:
         printing.intake(out, done)
     return int(done.exit_code)

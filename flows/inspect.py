@@ -24,7 +24,7 @@ from flows.investigating import investigate, review
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
 from flows.reproducing import reproduce, rests_on
-from flows.sealing import beside_batches
+from flows.sealing import beside_batches, receipts_there, recorded_receipts
 from roadworthy import __version__
 from roadworthy.budget import periods_before
 from roadworthy.calendar import as_of
@@ -119,6 +119,7 @@ def inspect(
     with open_subject(workspace.root, passport, day, spill=spill, since=since, kept=kept, predecessor=earlier) as opened:
         subject, cluster = _with_cluster(opened, workspace.settings.dask)
         subject = replace(subject, approved=approved_digests(workspace, ledger, passport))
+        subject = replace(subject, receipts=recorded_receipts(ledger, subject))
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
@@ -128,6 +129,7 @@ def inspect(
             },
             "suite": _digest_or_none(workspace.root / passport.suite) if passport.suite else None,
             "beside": beside_batches(subject),
+            "receipts": {"recorded": dict(subject.receipts or {}), "there": receipts_there(subject)},
             "training": learnt_from(subject, when),
             "recipe": rests_on(subject, when),
             "waivers": [w.as_dict() for w in waivers],

@@ -14,12 +14,14 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from checks.intake import TakenIn, take_in
+from checks.intake import NoRawFileError, TakenIn, read_receipt, receipt_path, take_in, take_labels_in
 from roadworthy.calendar import latest_due
 from roadworthy.errors import EXIT_UNDECIDED, RoadworthyError, StorageError, UsageError
 from roadworthy.ledger import Ledger
 from roadworthy.registry import Registry
+from roadworthy.passport import Passport
 from roadworthy.workspace import Workspace
+from roadworthy.window import Window
 
 progress = logging.getLogger("roadworthy.progress")
 
@@ -36,11 +38,14 @@ class Intaken:
     problems : dict of str to str
         Models whose files could not be taken in, with the reason.
     """
+    labels : dict of str to dict of date to TakenIn
+        By ``model@version`` and the day of the batch: labels that came later, and those that were there already.
 
     day: date
     taken: Mapping[str, TakenIn] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
+    labels: Mapping[str, Mapping[date, TakenIn]] = field(default_factory=dict)
     @property
     def exit_code(self) -> int:
         """0, or 3 where a model's files could not be taken in; rows in quarantine are told and are no failure."""
@@ -48,7 +53,10 @@ class Intaken:
 
 
 def take_all(workspace: Workspace, ledger: Ledger, day: date, model: str | None, now: datetime) -> Intaken:
-    """Take in a day of every live model version with an intake section, or of one model.
+    """Take in a day of every live model version with an intake section, or of one model, and what labels have come.
+
+    Labels of a day come long after it, so their files are looked for on every day that is still scored: those of
+    ``windows.performance`` and the days before them on which outcomes mature.
 
     Raises
     ------
@@ -57,7 +65,7 @@ def take_all(workspace: Workspace, ledger: Ledger, day: date, model: str | None,
     """
     registry = Registry(workspace, ledger)
     registry.adopt_all(now)
-    taken, problems = dict[str, TakenIn](), dict[str, str]()
+    taken, problems, labels = dict[str, TakenIn](), dict[str, str](), dict[str, dict[date, TakenIn]]()
     asked = [one for one in registry.live() if model in (None, one.identity, one.identity.partition("@")[0])]
     for one in asked:
         if one.problem:
@@ -67,13 +75,38 @@ def take_all(workspace: Workspace, ledger: Ledger, day: date, model: str | None,
         if passport.intake is None:
             continue
         try:
-            taken[one.identity] = take_in(workspace, ledger, passport, day, now)
+            labels[one.identity] = found = dict[date, TakenIn]()
+            try:
+                taken[one.identity] = _batch(workspace, ledger, passport, day, now)
+            finally:  # labels are of other days, so they do not wait for a batch that is late
+                _labels(workspace, ledger, passport, day, now, found)
         except RoadworthyError as problem:
             problems[one.identity] = str(problem)
         progress.info("%s %s", one.identity, problems.get(one.identity) or "taken in")
     if model is not None and not taken and not problems:
         raise UsageError(f"There is no live model '{model}' with an intake section.", "Declare 'intake' in its passport.")
-    return Intaken(day, taken, problems)
+    return Intaken(day, taken, problems, labels)
+
+
+def _batch(workspace: Workspace, ledger: Ledger, passport: Passport, day: date, now: datetime) -> TakenIn:
+    """Take the day's batch in; where it was taken in before and its raw file is gone since, there is nothing to do."""
+    try:
+        return take_in(workspace, ledger, passport, day, now)
+    except NoRawFileError:
+        receipt = read_receipt(receipt_path(workspace.root, passport, day))
+        if receipt is None:
+            raise
+        return TakenIn(receipt, reused=True)
+
+
+def _labels(
+    workspace: Workspace, ledger: Ledger, passport: Passport, day: date, now: datetime, found: dict[date, TakenIn]
+) -> None:
+    """Take in what labels have come for the days that are still scored."""
+    for scored in Window.ending(day, passport.windows.performance + passport.task.maturity_days).days():
+        one = take_labels_in(workspace, ledger, passport, scored, now)
+        if one is not None:
+            found[scored] = one
 
 
 @flow(name="intake", persist_result=False)

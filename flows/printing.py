@@ -305,20 +305,30 @@ def doctor(console: Console, found: Sequence[Any]) -> None:
 def intake(out: Console, done: Any) -> None:
     """Print what was taken in, by model."""
     for identity, one in done.taken.items():
-        receipt = one.receipt
-        again = " (already there)" if one.reused else ""
-        out.print(escape(f"{identity} {done.day}: {receipt['accepted']:,} of {receipt['received']:,} rows taken in{again}."))
-        if receipt["dropped"]:
-            out.print(escape(f"  Dropped, because undeclared: {', '.join(map(ascii, receipt['dropped'][:10]))}."))
-        for reason, rows in receipt["quarantine"]["reasons"].items():
-            out.print(escape(f"  Quarantined: {rows:,} row{'' if rows == 1 else 's'}. {reason}"))
-        for column, kinds in receipt["undeclared_identifiers"].items():
-            found = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
-            out.print(escape(f"  Undeclared identifiers in {column!a}: {found}."))
+        _taken(out, f"{identity} {done.day}", one, "rows")
+    for identity, days in done.labels.items():
+        for day, one in days.items():
+            if not one.reused:
+                _taken(out, f"{identity} {day}", one, "labels")
+                if unknown := one.receipt["keys_without_row"]:
+                    out.print(f"  {unknown:,} of {one.receipt['keys']:,} keys have no row in the batch; they were kept.")
     for identity, reason in done.problems.items():
         out.print(escape(f"{identity} {done.day}: not taken in. {reason}"))
     if not done.taken and not done.problems:
         out.print("No live model has an intake section.")
+
+
+def _taken(out: Console, head: str, one: Any, what: str) -> None:
+    receipt = one.receipt
+    again = " (already there)" if one.reused else ""
+    out.print(escape(f"{head}: {receipt['accepted']:,} of {receipt['received']:,} {what} taken in{again}."))
+    if receipt["dropped"]:
+        out.print(escape(f"  Dropped, because undeclared: {', '.join(map(ascii, receipt['dropped'][:10]))}."))
+    for reason, rows in receipt["quarantine"]["reasons"].items():
+        out.print(escape(f"  Quarantined: {rows:,} row{'' if rows == 1 else 's'}. {reason}"))
+    for column, kinds in receipt["undeclared_identifiers"].items():
+        found = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        out.print(escape(f"  Undeclared identifiers in {column!a}: {found}."))
 
 
 def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:

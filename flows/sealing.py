@@ -7,8 +7,11 @@ answered by the old one.
 from __future__ import annotations
 
 from checks.cost.log import opening_of
+from checks.intake.receipts import ENTRIES, receipt_days, receipt_path
 from checks.subject import Subject
+from roadworthy.canonical import digest_file
 from roadworthy.errors import RoadworthyError
+from roadworthy.ledger import Ledger
 from roadworthy.vendors import FILE, read_vendors
 from roadworthy.window import files_of
 
@@ -36,6 +39,23 @@ def beside_batches(subject: Subject) -> dict[str, dict[str, str]]:
         "vendor": _of_vendor(subject),
     }
     return {part: _digests(subject, paths) for part, paths in named.items()}
+
+
+def recorded_receipts(ledger: Ledger, subject: Subject) -> dict[str, str]:
+    """Return the digest that the ledger recorded last of each intake receipt that the night looks at, as `Subject.receipts`."""
+    passport, found = subject.passport, dict[str, str]()
+    for what, day in receipt_days(subject):
+        entry = ledger.latest(ENTRIES[what], model=passport.model, version=passport.version, day=day.isoformat())
+        if entry is not None:
+            found[f"{what} {day}"] = str(entry.body["receipt"])
+    return found
+
+
+def receipts_there(subject: Subject) -> dict[str, str | None]:
+    """Return the digest of each of those receipts as it lies there; None of one that does not."""
+    passport = subject.passport
+    places = {f"{what} {day}": receipt_path(subject.root, passport, day, what) for what, day in receipt_days(subject)}
+    return {name: digest_file(path) if path.is_file() else None for name, path in places.items()}
 
 
 def _of_vendor(subject: Subject) -> list[str]:

@@ -65,6 +65,11 @@ class Intake(Strict):
     path: Annotated[str, AfterValidator(_raw)] = Field(
         description="File or glob with {date}, relative to the workspace, or a URL that fsspec reads. Packed ones end in .gz.",
     )
+    labels: Annotated[str, AfterValidator(_raw)] | None = Field(
+        default=None,
+        description="File or glob of labels that come later, with {date} for the day of the batch that they are of; written as the "
+        "raw files are. They become `batches.labels`.",
+    )
     format: Literal["csv", "jsonl", "parquet"] = Field(description="How the raw files are written.")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="CSV: what stands between columns.")
     required: bool = Field(default=False, description="Whether a batch without an intake receipt is an error at night.")

@@ -419,9 +419,14 @@ class Passport(Strict):
         if coded and self.intake.key is None:
             said = f"'{coded[0]}' is to be pseudonymised, which needs a 'key': a code without one can be guessed."
             raise Misplaced(said, "intake")
-        gone = [c for c, one in named.items() if one.how == "drop" and c in (*self.features, self.task.label)]
+        joined = [self.batches.key] if self.intake.labels is not None else []
+        gone = [c for c, one in named.items() if one.how == "drop" and c in (*self.features, self.task.label, *joined)]
         if gone:
             raise Misplaced(f"the model needs '{gone[0]}', so it cannot be dropped.", "intake", "treatments", gone[0])
+        later = self.batches.labels
+        if self.intake.labels is not None and (later is None or "{date}" not in later or any(c in later for c in "*?[")):
+            said = "'intake.labels' writes one file for each day: name it with {date}, without '*', '?' and '['."
+            raise Misplaced(said, "batches", "labels")
 
 
 def read_passport(path: Path, shown: str | None = None) -> tuple[Passport, Document]:

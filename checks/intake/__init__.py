@@ -5,7 +5,10 @@ identifiers become pseudonyms; identifiers that nobody declared are counted. A r
 quarantine with its reason. Accepted and quarantined rows are the received ones, always, and the same file twice changes nothing.
 """
 
-from checks.intake.receipts import RECEIPT, measure_receipts, read_receipt, receipt_path
-from checks.intake.taking import TakenIn, take_in
+from checks.intake.receipts import ENTRIES, RECEIPT, measure_receipts, read_receipt, receipt_days, receipt_path
+from checks.intake.taking import NoRawFileError, TakenIn, take_in, take_labels_in
 
-__all__ = ["RECEIPT", "TakenIn", "measure_receipts", "read_receipt", "receipt_path", "take_in"]
+__all__ = [
+    "ENTRIES", "RECEIPT", "NoRawFileError", "TakenIn", "measure_receipts", "read_receipt", "receipt_days", "receipt_path",
+    "take_in", "take_labels_in",
+]

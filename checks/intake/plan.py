@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -22,12 +22,13 @@ _DATES = ("DATE", "TIMESTAMP")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the batch: its name, the type that its values must have, whether it must come, and its treatment."""
+    """One column of the batch: its name, its values' type, whether it must come, its treatment, whether no cell may be empty."""
 
     name: str
     type: str
     needed: bool
     treatment: Treatment | None = None
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Return everything that decides what a file becomes, for its digest."""
         columns = [[c.name, c.type, c.needed, c.treatment.model_dump() if c.treatment else None] for c in self.columns]
-        told = self.intake.model_dump(mode="json", exclude={"required", "key", "old_keys", "path", "treatments", "types"})
+        elsewhere = {"required", "key", "old_keys", "path", "labels", "treatments", "types"}
+        told = self.intake.model_dump(mode="json", exclude=elsewhere)
+        filled = [c.name for c in self.columns if c.filled]
+        told |= {"filled": filled} if filled else {}
         return {"version": VERSION, "columns": columns, "dropped": list(self.dropped), "intake": told}
 
 
@@ -97,6 +101,22 @@ def plan_of(passport: Passport, reference: Mapping[str, str]) -> Plan:
     return Plan(intake, tuple(columns), tuple(dropped))
 
 
+def labels_plan_of(passport: Passport, reference: Mapping[str, str]) -> Plan:
+    """Return the plan of labels that come later: the key, treated as it is in the batch so that it still joins, and the label.
+
+    Raises
+    ------
+    DataError
+        If the passport declares no such labels, or a declared type is none.
+    """
+    whole = plan_of(passport, reference)
+    key, label = passport.batches.key, passport.task.label
+    held = {one.name: one for one in whole.columns}
+    if whole.intake.labels is None or key not in held or label not in held:
+        raise DataError(f"The passport of {passport.id} declares no labels under 'intake'.", "Name 'intake.labels'.")
+    return replace(whole, columns=(replace(held[key], needed=True, filled=True), replace(held[label], needed=True)), dropped=())
+
+
 def _checked(name: str, kind: str) -> str:
     """Return the type as DuckDB spells it; text that is no type never reaches another statement."""
     if not all(c.isalnum() or c in " _(),[]" for c in kind):
@@ -135,6 +155,9 @@ def query(plan: Plan, source: str, raw: Mapping[str, str], day: str) -> str:
             columns.append(f"cast(null as {one.type}) as {quote(one.name)}")
             continue
         value = _cast(text, one.type)
+        if one.filled:
+            said = literal(f"The column {one.name!r} is empty.")
+            reasons.append(f"when {text} is null or trim({text}) = '' then {said}")
         if one.type != "VARCHAR":
             said = literal(f"The column {one.name!r} holds no {one.type}.")
             reasons.append(f"when {text} is not null and {value} is null then {said}")

@@ -1,4 +1,7 @@
-"""One day's raw files become a batch, a quarantine and a receipt: whole or not at all, and twice the same is once."""
+"""One day's raw files become a batch, a quarantine and a receipt: whole or not at all, and twice the same is once.
+
+Labels that come later go the same way, to a file of their own: the key treated as in the batch, so that it still joins.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from checks.identifiers import find
-from checks.intake.plan import Plan, plan_of, query
+from checks.intake.joining import batch_digest, of_labels
+from checks.intake.plan import Plan, labels_plan_of, plan_of, query
 from checks.intake.reading import Block, Raw, Told, events, raw_files, selected
-from checks.intake.receipts import read_receipt, receipt_path
+from checks.intake.receipts import ENTRIES, What, read_receipt, receipt_path
 from checks.intake.splitting import Rejected
 from checks.intake.writing import BatchWriter, Quarantine, ahead, publish, sync
 from roadworthy.canonical import digest_bytes, digest_file, digest_of, plain
@@ -33,12 +37,28 @@ from roadworthy.workspace import Workspace
 MARK = "roadworthy.intake"
 
 
+class NoRawFileError(DataError):
+    """There is nothing to take in."""
+
+
 @dataclass(frozen=True)
 class TakenIn:
     """What became of a day's raw files: the receipt, and whether everything was there already."""
 
     receipt: Mapping[str, Any]
     reused: bool
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """What is taken in: where it arrives, how, and what is made of it."""
+
+    what: What
+    plan: Plan
+    pattern: str
+    target: Path
+    receipt: Path
+    quarantine: Path
 
 
 @dataclass
@@ -73,8 +93,10 @@ def take_in(
 
     Raises
     ------
+    NoRawFileError
+        If there is no raw file.
     DataError
-        If there is no raw file, or a batch lies there that intake did not make.
+        If a batch lies there that intake did not make.
     RefusedError
         If the key of pseudonyms cannot be used.
 
@@ -85,44 +107,110 @@ def take_in(
     digested first; where receipt and batch are there for that digest, nothing is done.
     """
     plan = plan_of(passport, _reference_types(workspace.root, passport))
+    return _take(workspace, ledger, passport, day, now, environment, _arrival(workspace, passport, day, "batch", plan))
+
+
+def take_labels_in(
+    workspace: Workspace, ledger: Ledger, passport: Passport, day: date, now: datetime,
+    environment: Mapping[str, str] | None = None,
+) -> TakenIn | None:
+    """Take in the labels that have come for a day's batch.
+
+    Parameters
+    ----------
+    workspace, ledger, passport, now, environment
+        As for `take_in`.
+    day : date
+        The day of the batch, not the day on which they came.
+
+    Returns
+    -------
+    TakenIn or None
+        None if the passport declares no such files, or none has come yet.
+
+    Raises
+    ------
+    DataError, RefusedError
+        As `take_in`.
+
+    Notes
+    -----
+    A row without a key, or with a label that is none of its type, goes to quarantine. A key that no row of the batch has is
+    kept, because the row may come later, and is counted in the receipt. Of two labels for one key the one that stands last
+    counts, files in the order of their names without endings (``labels.csv``, ``labels-2.csv``); see `checks.opening`.
+    """
+    if passport.intake is None or passport.intake.labels is None:
+        return None
+    plan = labels_plan_of(passport, _reference_types(workspace.root, passport))
+    try:
+        return _take(workspace, ledger, passport, day, now, environment, _arrival(workspace, passport, day, "labels", plan))
+    except NoRawFileError:
+        return None
+
+
+def _arrival(workspace: Workspace, passport: Passport, day: date, what: What, plan: Plan) -> _Arrival:
+    root, batches = workspace.root, passport.batches
+    pattern, target = (plan.intake.path, batches.path) if what == "batch" else (str(plan.intake.labels), str(batches.labels))
+    at = receipt_path(root, passport, day, what)
+    kept = _quarantine(workspace, passport, day, what)
+    return _Arrival(what, plan, pattern, root / target.replace("{date}", day.isoformat()), at, kept)
+
+
+def _take(
+    workspace: Workspace, ledger: Ledger, passport: Passport, day: date, now: datetime, environment: Mapping[str, str] | None,
+    arrival: _Arrival,
+) -> TakenIn:
+    plan, target, at = arrival.plan, arrival.target, arrival.receipt
     intake = plan.intake
     env = os.environ if environment is None else environment
     key = read_key(intake.key, workspace.root, env) if intake.key is not None else None
     if key is None and plan.coded():
         raise RefusedError("There is no key for pseudonyms.", "Name one under intake.key.")
-    files = raw_files(workspace.root, intake.path, day.isoformat())
+    files = raw_files(workspace.root, arrival.pattern, day.isoformat())
+    if arrival.what == "labels":
+        files.sort(key=_as_named)
     if not files:
-        said = f"There is no raw file '{intake.path.replace('{date}', day.isoformat())}' for {passport.id}."
-        raise DataError(said, "Deliver it, or ask for another day.")
+        said = f"There is no raw file '{arrival.pattern.replace('{date}', day.isoformat())}' for {passport.id}."
+        raise NoRawFileError(said, "Deliver it, or ask for another day.")
     sealed = {
         "files": [[one.name, one.sha256] for one in files], "plan": plan.as_dict(), "key_id": key.key_id if key else None,
         "day": day.isoformat(), "model": passport.id, "batch": passport.batches.path,
     }
+    if arrival.what == "labels":
+        sealed |= {"labels": passport.batches.labels, "rows": batch_digest(workspace.root, passport, day)}
     of = digest_of(sealed)
-    batch = workspace.root / passport.batches.path.replace("{date}", day.isoformat())
-    at = receipt_path(workspace.root, passport, day)
     at.parent.mkdir(parents=True, exist_ok=True)
-    kept = _quarantine(workspace, passport, day)
     with _alone(at.with_suffix(".lock")):
         receipt = read_receipt(at)
-        if receipt is not None and receipt.get("of") == of and _is(batch, receipt["batch"]) and _is(kept, receipt["quarantine"]):
-            _enter(ledger, receipt, now)
+        kept = arrival.quarantine
+        if receipt is not None and receipt.get("of") == of and _is(target, receipt["batch"]) and _is(kept, receipt["quarantine"]):
+            _enter(ledger, receipt, now, arrival.what)
             return TakenIn(receipt, reused=True)
-        _ours(batch)
-        receipt = _make(workspace, passport, plan, key, files, day, of, batch)
-        data = (json.dumps(plain(receipt), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+        _ours(target)
+        receipt = _make(workspace, passport, arrival, key, files, day, of)
         part = at.with_suffix(".part")
-        part.write_bytes(data)
+        part.write_bytes(_written(receipt))
         sync(part)
         publish(part, at)
-        _enter(ledger, receipt, now)
+        _enter(ledger, receipt, now, arrival.what)
     return TakenIn(receipt, reused=False)
 
 
+def _as_named(raw: Raw) -> tuple[str, str, str]:
+    """Sort a name before its longer ones, whatever ending follows: the labels that stand last count."""
+    folder, _, name = raw.name.rpartition("/")
+    return folder, name.partition(".")[0], name
+
+
+def _written(receipt: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(receipt), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
 def _make(
-    workspace: Workspace, passport: Passport, plan: Plan, key: Key | None, files: list[Raw], day: date, of: str, batch: Path
+    workspace: Workspace, passport: Passport, arrival: _Arrival, key: Key | None, files: list[Raw], day: date, of: str
 ) -> dict[str, Any]:
-    """Write quarantine and batch, and return the receipt."""
+    """Write quarantine and batch, or labels, and return the receipt."""
+    plan, batch = arrival.plan, arrival.target
     metadata = {MARK: of, "roadworthy.key_id": key.key_id if key else ""}
     told: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
@@ -131,7 +219,7 @@ def _make(
     con.execute("set preserve_insertion_order = true")
     writer = BatchWriter(batch, metadata, plain=list(plan.coded()))
     try:
-        with Quarantine(_quarantine(workspace, passport, day)) as quarantine:
+        with Quarantine(arrival.quarantine) as quarantine:
             for raw in files:
                 line = {"name": raw.name, "sha256": raw.sha256, "bytes": raw.size}
                 if raw.sha256 in seen:
@@ -154,6 +242,7 @@ def _make(
             writer.close(_schema(con, plan, day))
             quarantine.close()
         found = _identifiers(con, writer.temporary, passport)
+        more = {} if arrival.what == "batch" else of_labels(con, workspace.root, passport, day, writer.temporary)
     except BaseException:
         writer.abandon()
         raise
@@ -175,7 +264,7 @@ def _make(
         "dropped": sorted(columns - set(plan.names))[:500],
         "treated": {c.name: c.treatment.how for c in plan.columns if c.treatment} | dict.fromkeys(plan.dropped, "drop"),
         "key_id": key.key_id if key else None,
-        "undeclared_identifiers": found,
+        "undeclared_identifiers": found, **more,
     }
 
 
@@ -274,9 +363,9 @@ def _reference_types(root: Path, passport: Passport) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in rows}
 
 
-def _quarantine(workspace: Workspace, passport: Passport, day: date) -> Path:
+def _quarantine(workspace: Workspace, passport: Passport, day: date, what: What) -> Path:
     folder = workspace.restricted / f"model={passport.model}" / f"version={passport.version}" / f"date={day.isoformat()}"
-    return folder / "quarantine.jsonl"
+    return folder / ("quarantine.jsonl" if what == "batch" else "quarantine-labels.jsonl")
 
 
 def _is(path: Path, recorded: Mapping[str, Any]) -> bool:
@@ -305,10 +394,13 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _enter(ledger: Ledger, receipt: Mapping[str, Any], now: datetime) -> None:
-    """Put the receipt on record, once."""
-    key = f"intake:{receipt['model']}@{receipt['version']}:{receipt['day']}:{receipt['of']}"
+def _enter(ledger: Ledger, receipt: Mapping[str, Any], now: datetime, what: What) -> None:
+    """Put the receipt on record, once; a receipt that comes back after another is recorded again, for the newest one counts."""
+    identity = f"{receipt['model']}@{receipt['version']}:{receipt['day']}"
     body = {k: receipt[k] for k in ("model", "version", "day", "of", "received", "accepted", "quarantined", "key_id")}
-    data = (json.dumps(plain(receipt), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
-    body |= {"files": len(receipt["files"]), "batch": receipt["batch"]["sha256"], "receipt": digest_bytes(data)}
-    ledger.append("intake", "automation", body, at=now, key=key)
+    body |= {"files": len(receipt["files"]), "batch": receipt["batch"]["sha256"], "receipt": digest_bytes(_written(receipt))}
+    kind = ENTRIES[what]
+    before = ledger.latest(kind, model=receipt["model"], version=receipt["version"], day=receipt["day"])
+    if before is None or before.body["receipt"] != body["receipt"]:
+        after = "" if before is None else f":{before.seq}"
+        ledger.append(kind, "automation", body, at=now, key=f"{kind}:{identity}:{receipt['of']}{after}")
