@@ -72,11 +72,11 @@ class Subject:
         The version of the model that was in service before this one.
     approved : mapping, optional
         Digests that were approved of this version, ``artifact`` and ``image``, or ``problem``; None if none were.
-    once : dict
-        What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     receipts : mapping, optional
         Digest that the ledger recorded of each intake receipt, by ``batch 2026-04-09`` or ``labels 2026-04-09``; None if nobody
         asked the ledger.
+    once : dict
+        What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
         For every sample and every random choice.
     links : pathlib.Path, optional
@@ -101,13 +101,13 @@ class Subject:
     count: Callable[[Table, Any], Any] | None = None
     predecessor: Passport | None = None
     approved: Mapping[str, str] | None = None
+    receipts: Mapping[str, str] | None = None
     once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def pool(self) -> dict[str, Any] | None:
         """The block of days that drift is measured on, if the passport declares blocks; closed once it holds enough rows."""
         block, window = self.passport.windows.drift, self.batch.window
-    receipts: Mapping[str, str] | None = None
         if isinstance(block, int) or window is None:
             return None
         return {

@@ -18,10 +18,10 @@ from checks.intake import NoRawFileError, TakenIn, read_receipt, receipt_path, t
 from roadworthy.calendar import latest_due
 from roadworthy.errors import EXIT_UNDECIDED, RoadworthyError, StorageError, UsageError
 from roadworthy.ledger import Ledger
-from roadworthy.registry import Registry
 from roadworthy.passport import Passport
-from roadworthy.workspace import Workspace
+from roadworthy.registry import Registry
 from roadworthy.window import Window
+from roadworthy.workspace import Workspace
 
 progress = logging.getLogger("roadworthy.progress")
 
@@ -37,15 +37,15 @@ class Intaken:
         By ``model@version``.
     problems : dict of str to str
         Models whose files could not be taken in, with the reason.
-    """
     labels : dict of str to dict of date to TakenIn
         By ``model@version`` and the day of the batch: labels that came later, and those that were there already.
+    """
 
     day: date
     taken: Mapping[str, TakenIn] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
-
     labels: Mapping[str, Mapping[date, TakenIn]] = field(default_factory=dict)
+
     @property
     def exit_code(self) -> int:
         """0, or 3 where a model's files could not be taken in; rows in quarantine are told and are no failure."""

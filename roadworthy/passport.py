@@ -413,6 +413,10 @@ class Passport(Strict):
             return
         if any(c in self.batches.path for c in "*?["):
             raise Misplaced("intake writes one file a day, so 'path' must name it without '*', '?' and '['.", "batches", "path")
+        later = self.batches.labels
+        if self.intake.labels is not None and (later is None or "{date}" not in later or any(c in later for c in "*?[")):
+            said = "'intake.labels' writes one file for each day: name it with {date}, without '*', '?' and '['."
+            raise Misplaced(said, "batches", "labels")
         declared = [one.column for one in self.identifiers]
         named = self.intake.treatments
         coded = [c for c in {**dict.fromkeys(declared), **named} if c not in named or named[c].how == "pseudonymise"]
@@ -423,10 +427,6 @@ class Passport(Strict):
         gone = [c for c, one in named.items() if one.how == "drop" and c in (*self.features, self.task.label, *joined)]
         if gone:
             raise Misplaced(f"the model needs '{gone[0]}', so it cannot be dropped.", "intake", "treatments", gone[0])
-        later = self.batches.labels
-        if self.intake.labels is not None and (later is None or "{date}" not in later or any(c in later for c in "*?[")):
-            said = "'intake.labels' writes one file for each day: name it with {date}, without '*', '?' and '['."
-            raise Misplaced(said, "batches", "labels")
 
 
 def read_passport(path: Path, shown: str | None = None) -> tuple[Passport, Document]:
