@@ -147,6 +147,9 @@ class Service:
                 self.wfile.write(body)
 
             def allowed(self) -> bool:
+                if service._ended:  # a connection that was kept open ends with the service
+                    self.close_connection = True
+                    return False
                 if self.headers.get("Authorization") == f"Bearer {TOKEN}":
                     return True
                 self.send(401, {}, b"")
