@@ -139,6 +139,8 @@ def seal(seq: int, prev: str, *, kind: str, actor: str, body: Mapping[str, Any],
         raise ValueError("an entry needs an actor")
     for problem in _problems(body, "body"):
         raise ValueError(problem)
+    if "\0" in f"{actor}{key}{body.get('model')}":
+        raise ValueError("an entry's actor, key or model holds the character NUL, which PostgreSQL cannot keep in a column")
     envelope = {
         "schema_version": SCHEMA_VERSION, "seq": seq, "at": stamp(at), "kind": kind, "actor": actor, "key": key,
         "body": body, "prev": prev,

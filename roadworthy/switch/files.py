@@ -327,5 +327,5 @@ def _sync(folder: Path) -> None:
 
 
 def _words(text: str) -> str:
-    """Return text from a command line as valid Unicode."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Return text from a command line or a request as valid Unicode that every database can keep."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
