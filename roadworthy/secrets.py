@@ -9,7 +9,7 @@ from pathlib import Path
 
 from roadworthy.errors import RefusedError
 
-_REFERENCE = re.compile(r"(env|file|prefect):\S+")
+_REFERENCE = re.compile(r"(?:env|prefect):\S+|file:\S(?:.*\S)?")  # a folder may have a space in its name
 
 
 def is_reference(value: str) -> bool:
