@@ -6,6 +6,10 @@ import os
 
 from hypothesis import settings
 
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
+
 # A test says what is right, not how fast: a deadline fails on a busy machine and nowhere else.
 settings.register_profile("roadworthy", deadline=None)
 # Where a change is judged, the same change gets the same answer; people's own runs go on searching.

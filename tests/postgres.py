@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,22 +56,28 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers; after a kill it does so when the last of the old processes has gone."""
         import psycopg
 
-        self.process = subprocess.Popen(
-            [str(program("postgres")), "-D", str(self.folder / "data")], stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "log").open("ab"), stderr=subprocess.STDOUT, cwd=self.folder, **self._as(),
-        )
         deadline = time.monotonic() + 60
+        self.process = self._popen()
         while True:
             try:
                 self.run("select 1")
                 return
             except psycopg.OperationalError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "log").read_text()) from None
                 time.sleep(0.05)
+                if self.process.poll() is not None:
+                    self.process = self._popen()
+
+    def _popen(self) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [str(program("postgres")), "-D", str(self.folder / "data")], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, cwd=self.folder, **self._as(),
+            )
 
     def kill(self) -> None:
         """Kill the server as a loss of the machine would; `start` recovers it."""
@@ -78,17 +85,27 @@ class Server:
         self.process.wait()
 
     def stop(self) -> None:
-        """End it for good."""
+        """End it for good; its backends end when they see that it has gone."""
         self.process.send_signal(signal.SIGQUIT)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        self.process.kill()
+            self.process.wait(10)
+        self.kill()
 
-    def database(self) -> str:
-        """Make an empty database and return its URL, without a password in it."""
+    def database(self, like: str = "", options: str = "") -> str:
+        """Make a database, empty or a copy of the one at the URL `like`; return its URL, without a password in it."""
         name = f"state{next(self._names)}"
-        self.run(f"create database {name}")
+        self.run(f"create database {name} {options}" + (f" template {_name(like)}" if like else ""))
         return self.url(name)
+
+    def schema(self) -> str:
+        """Make an empty schema, which costs less than a database, and return a URL that leads into it and nowhere else."""
+        name = f"state{next(self._names)}"
+        self.run(f"create schema {name}")
+        return self.url("postgres", options=f"-csearch_path%3D{name}")
+
+    def drop(self, url: str) -> None:
+        """Drop a database."""
+        self.run(f"drop database {_name(url)} with (force)")
 
     def url(self, name: str, user: str = "rw", **options: str) -> str:
         """Return the URL of a database by the socket, where no password is asked for."""
@@ -97,16 +114,16 @@ class Server:
 
     def by_tcp(self, url: str, **options: str) -> str:
         """Return the URL by TCP, where a password is asked for."""
-        name = url.partition("?")[0].rpartition("/")[2]
-        more = "&".join(f"{key}={value}" for key, value in options.items())
-        return f"postgresql://rw@127.0.0.1:{self.port}/{name}?{more}"
+        kept = [part for part in url.partition("?")[2].split("&") if part.startswith("options=")]
+        more = "&".join(kept + [f"{key}={value}" for key, value in options.items()])
+        return f"postgresql://rw@127.0.0.1:{self.port}/{_name(url)}?{more}"
 
     def run(self, sql: str, url: str = "") -> list[tuple[object, ...]]:
         """Run a statement as the server's owner, who may do anything."""
         import psycopg
 
         with psycopg.connect(url or self.url("postgres"), autocommit=True, connect_timeout=5) as con:
-            cursor = con.execute(sql)  # type: ignore[call-overload,unused-ignore]
+            cursor = con.execute(sql)
             return cursor.fetchall() if cursor.description is not None else []
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -121,6 +138,10 @@ class Server:
         return {"user": self._who.pw_uid, "group": self._who.pw_gid, "extra_groups": []}
 
 
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 def _unprivileged() -> pwd.struct_passwd | None:
     """Return whom the server runs as: it refuses root."""
     if os.getuid() != 0:
@@ -132,7 +153,7 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> object:
+def postgres() -> Iterator[Server]:
     """A server for all tests of a process."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     if program("initdb") is None or program("postgres") is None:

@@ -29,8 +29,17 @@ def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / 'state.sqlite'}"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    return url_of(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres").schema()
+
+
 def filled(folder: Path, n: int = 12) -> str:
-    url = url_of(folder)
+    return fill(url_of(folder), n)
+
+
+def fill(url: str, n: int = 12) -> str:
     with Ledger.open(url) as ledger:
         for i in range(n):
             ledger.append(
@@ -86,8 +95,8 @@ def test_an_entry_can_be_checked_with_sha256_and_json_alone(tmp_path: Path) -> N
         before = digest
 
 
-def test_the_bytes_of_a_first_entry_never_change_between_versions(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_the_bytes_of_a_first_entry_never_change_between_versions(url: str) -> None:
+    with Ledger.open(url) as ledger:
         entry = ledger.append(
             "release",
             "ada",
@@ -104,8 +113,8 @@ def test_the_bytes_of_a_first_entry_never_change_between_versions(tmp_path: Path
 # What it promises.
 
 
-def test_entries_come_back_as_they_were_appended(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_entries_come_back_as_they_were_appended(url: str) -> None:
+    with Ledger.open(url) as ledger:
         body = {"model": "credit", "name": HOSTILE, "list": [1, "a", None, False], "map": {"a": {"b": 2**53 - 1}}}
         written = ledger.append("run", HOSTILE, body, at=NOW, key=HOSTILE)
         assert list(ledger.entries()) == [written]
@@ -114,8 +123,8 @@ def test_entries_come_back_as_they_were_appended(tmp_path: Path) -> None:
         assert ledger.head() == (1, written.hash)
 
 
-def test_an_act_repeated_after_a_crash_is_recorded_once(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_an_act_repeated_after_a_crash_is_recorded_once(url: str) -> None:
+    with Ledger.open(url) as ledger:
         first = ledger.append("run", "automation", {"evidence": "aa"}, at=NOW, key="run:credit")
         again = ledger.append("run", "automation", {"evidence": "bb"}, at=at(5), key="run:credit")
         assert again == first
@@ -126,8 +135,8 @@ def test_an_act_repeated_after_a_crash_is_recorded_once(tmp_path: Path) -> None:
             ledger.append("switch", "automation", {}, at=NOW, key="run:credit")
 
 
-def test_readers_find_entries_by_kind_model_and_place(tmp_path: Path) -> None:
-    with Ledger.open(filled(tmp_path)) as ledger:
+def test_readers_find_entries_by_kind_model_and_place(url: str) -> None:
+    with Ledger.open(fill(url)) as ledger:
         assert [e.body["i"] for e in ledger.entries("run")] == [1, 3, 5, 7, 9, 11]
         assert [e.body["i"] for e in ledger.entries(model="m1")] == [1, 4, 7, 10]
         assert [e.body["i"] for e in ledger.entries("run", "m1", after=2)] == [7]
@@ -137,8 +146,8 @@ def test_readers_find_entries_by_kind_model_and_place(tmp_path: Path) -> None:
         assert ledger.latest("run", model="m1", i=99) is None
 
 
-def test_the_predecessor_is_the_latest_earlier_day_however_late_it_was_recorded(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_the_predecessor_is_the_latest_earlier_day_however_late_it_was_recorded(url: str) -> None:
+    with Ledger.open(url) as ledger:
         for day in ("2026-04-03", "2026-04-05", "2026-04-01", "2026-04-04"):
             ledger.append("run", "automation", {"model": "credit", "day": day}, at=NOW)
 
@@ -155,8 +164,8 @@ def test_the_predecessor_is_the_latest_earlier_day_however_late_it_was_recorded(
         ]
 
 
-def test_long_ledgers_are_read_in_pages_without_a_gap(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_long_ledgers_are_read_in_pages_without_a_gap(url: str) -> None:
+    with Ledger.open(url) as ledger:
         from roadworthy.ledger import chain
 
         with ledger.transaction() as execute:
@@ -195,6 +204,9 @@ def test_a_moment_without_a_time_zone_or_an_act_without_an_actor_is_refused(tmp_
             ledger.append("run", "", {}, at=NOW)
         with pytest.raises(ValueError, match="kind"):
             ledger.append("Run!", "a", {}, at=NOW)
+        for named in ({"actor": "a\0"}, {"key": "\0"}, {"body": {"model": "\0"}}):
+            with pytest.raises(ValueError, match="NUL"):
+                ledger.append("run", **{"actor": "a", "body": {}, **named}, at=NOW)
 
 
 # Properties.
@@ -208,14 +220,19 @@ values = st.recursive(
 bodies = st.dictionaries(words, values, max_size=4)
 
 
-@given(bodies=st.lists(bodies, min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_json_body_survives_the_ledger(tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, Any]]) -> None:
-    with Ledger.open(url_of(tmp_path_factory.mktemp("ledger"))) as ledger:
-        for body in bodies:
-            ledger.append("run", "a", body, at=NOW)
-        assert [e.body for e in ledger.entries()] == bodies
-        assert ledger.verify() == []
+def test_any_json_body_survives_the_ledger(url: str) -> None:
+    with Ledger.open(url) as ledger:
+
+        @given(bodies=st.lists(bodies, min_size=1, max_size=5))
+        @settings(max_examples=40, deadline=None)
+        def survives(bodies: list[dict[str, Any]]) -> None:
+            before = ledger.head()[0]
+            for body in bodies:
+                ledger.append("run", "a", body, at=NOW)
+            assert [e.body for e in ledger.entries(after=before)] == bodies
+            assert ledger.verify() == []
+
+        survives()
 
 
 COLUMNS = ("seq", "at", "kind", "actor", "model", "key", "bytes", "prev", "hash")
@@ -344,29 +361,29 @@ MANY = """
 import sys
 from datetime import UTC, datetime
 from roadworthy.ledger import Ledger
-url, who = sys.argv[1:]
+url, who, n = sys.argv[1:]
 with Ledger.open(url) as ledger:
-    for i in range(200):
+    for i in range(int(n)):
         ledger.append("run", who, {"i": i}, at=datetime.now(UTC), key=f"{who}:{i}")
         if i % 10 == 0:
             ledger.append("run", who, {"shared": i}, at=datetime.now(UTC), key=f"shared:{i}")
 """
 
 
-def test_four_processes_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    url = url_of(tmp_path)
-    workers = [subprocess.Popen([sys.executable, "-c", MANY, url, f"p{who}"]) for who in range(4)]
+def test_four_processes_lose_nothing_and_double_nothing(url: str) -> None:
+    n = 200 if url.startswith("sqlite") else 50
+    workers = [subprocess.Popen([sys.executable, "-c", MANY, url, f"p{who}", str(n)]) for who in range(4)]
     assert [worker.wait(200) for worker in workers] == [0, 0, 0, 0]
     with Ledger.open(url) as ledger:
         entries = list(ledger.entries())
-        assert [e.seq for e in entries] == list(range(1, 4 * 200 + 20 + 1))
-        assert {(e.actor, e.body["i"]) for e in entries if "i" in e.body} == {(f"p{w}", i) for w in range(4) for i in range(200)}
-        assert sorted(e.body["shared"] for e in entries if "shared" in e.body) == list(range(0, 200, 10))
+        assert [e.seq for e in entries] == list(range(1, 4 * n + n // 10 + 1))
+        assert {(e.actor, e.body["i"]) for e in entries if "i" in e.body} == {(f"p{w}", i) for w in range(4) for i in range(n)}
+        assert sorted(e.body["shared"] for e in entries if "shared" in e.body) == list(range(0, n, 10))
         assert ledger.verify() == []
 
 
-def test_threads_share_one_ledger(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_threads_share_one_ledger(url: str) -> None:
+    with Ledger.open(url) as ledger:
         threads = [
             threading.Thread(target=lambda w=w: [ledger.append("run", f"t{w}", {"i": i}, at=NOW) for i in range(25)])
             for w in range(4)
@@ -379,8 +396,8 @@ def test_threads_share_one_ledger(tmp_path: Path) -> None:
         assert ledger.verify() == []
 
 
-def test_an_append_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Ledger.open(url_of(tmp_path)) as ledger:
+def test_an_append_that_fails_leaves_nothing_behind(url: str) -> None:
+    with Ledger.open(url) as ledger:
         with pytest.raises(RuntimeError), ledger.transaction() as execute:
             from roadworthy.ledger import chain
 
@@ -402,11 +419,11 @@ for i in range(1000):
 """
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, url_of(tmp_path)], check=False, capture_output=True, text=True)
+def test_what_was_acknowledged_survives_a_kill(url: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, url], check=False, capture_output=True, text=True)
     acknowledged = int(done.stdout.split()[-1])
     assert done.returncode == -9 and acknowledged == 41
-    with Ledger.open(url_of(tmp_path)) as ledger:
+    with Ledger.open(url) as ledger:
         assert ledger.head()[0] >= acknowledged
         assert ledger.verify() == []
 
