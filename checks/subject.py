@@ -26,6 +26,8 @@ import duckdb
 from checks.opening import DAY_COLUMN, Opening, Table, of_days, view
 from roadworthy.errors import RoadworthyError
 from roadworthy.passport import Drift, Passport
+from roadworthy.permissions import Guarded
+from roadworthy.serving import Probing
 from roadworthy.sql import connect
 from roadworthy.window import Window, files_of
 
@@ -75,6 +77,10 @@ class Subject:
     receipts : mapping, optional
         Digest that the ledger recorded of each intake receipt, by ``batch 2026-04-09`` or ``labels 2026-04-09``; None if nobody
         asked the ledger.
+    probing : roadworthy.serving.Probing, optional
+        Which endpoint may be asked, and what the switch says of the model; None if none may.
+    guarded : sequence of roadworthy.permissions.Guarded, optional
+        Files and folders of state, keys and rows whose permissions are looked at; None if nobody named them.
     once : dict
         What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
@@ -102,6 +108,8 @@ class Subject:
     predecessor: Passport | None = None
     approved: Mapping[str, str] | None = None
     receipts: Mapping[str, str] | None = None
+    probing: Probing | None = None
+    guarded: Sequence[Guarded] | None = None
     once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

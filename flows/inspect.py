@@ -20,9 +20,13 @@ from typing import Any
 
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.approving import approved_digests, supply_digests
+from flows.guarding import guarded_of
 from flows.investigating import investigate, review
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
+from flows.opening import by_flow
+from flows.probing import probing_of
+from flows.probing import rests_on as probed_on
 from flows.reproducing import reproduce, rests_on
 from flows.sealing import beside_batches, receipts_there, recorded_receipts
 from roadworthy import __version__
@@ -116,9 +120,13 @@ def inspect(
     kept = Kept(workspace.made / "kept", ledger, passport.model, passport.version)
     earlier = _served_before(workspace, ledger, passport)
     spill = workspace.made / "spill"
+    purpose = f"{'gate' if when == 'gate' else 'nightly inspection'} of {day.isoformat()}"
+    by_flow(workspace, ledger, passport, day, purpose, actor, now, code=code_digest(), policy=policy.digest)
     with open_subject(workspace.root, passport, day, spill=spill, since=since, kept=kept, predecessor=earlier) as opened:
         subject, cluster = _with_cluster(opened, workspace.settings.dask)
-        subject = replace(subject, approved=approved_digests(workspace, ledger, passport))
+        probing, guarded = probing_of(workspace, passport, day, when, now), guarded_of(workspace, [passport])
+        approved = approved_digests(workspace, ledger, passport)
+        subject = replace(subject, approved=approved, probing=probing, guarded=guarded)
         subject = replace(subject, receipts=recorded_receipts(ledger, subject))
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
@@ -136,6 +144,7 @@ def inspect(
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "supply": supply_digests(workspace.root, passport),
             "approved": dict(subject.approved) if subject.approved is not None else None,
+            "probing": probed_on(workspace, passport, probing),
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,
             "day": day.isoformat(),

@@ -15,6 +15,7 @@ from prefect import flow
 from prefect.states import Completed, Failed
 
 from checks.intake import NoRawFileError, TakenIn, read_receipt, receipt_path, take_in, take_labels_in
+from flows.opening import by_flow
 from roadworthy.calendar import latest_due
 from roadworthy.errors import EXIT_UNDECIDED, RoadworthyError, StorageError, UsageError
 from roadworthy.ledger import Ledger
@@ -77,7 +78,8 @@ def take_all(workspace: Workspace, ledger: Ledger, day: date, model: str | None,
         try:
             labels[one.identity] = found = dict[date, TakenIn]()
             try:
-                taken[one.identity] = _batch(workspace, ledger, passport, day, now)
+                by_flow(workspace, ledger, passport, day, f"intake of {day.isoformat()}", "automation", now, raw=True)
+            taken[one.identity] = _batch(workspace, ledger, passport, day, now)
             finally:  # labels are of other days, so they do not wait for a batch that is late
                 _labels(workspace, ledger, passport, day, now, found)
         except RoadworthyError as problem:

@@ -95,6 +95,18 @@ def _vendor(subject: Subject) -> list[Measurement]:
     return list(vendor.measure(subject))
 
 
+def _endpoint(subject: Subject) -> list[Measurement]:
+    from checks import endpoint
+
+    return list(endpoint.measure(subject))
+
+
+def _access(subject: Subject) -> list[Measurement]:
+    from checks import access
+
+    return list(access.measure(subject))
+
+
 FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("data_quality", _data_quality),
     ("drift", _drift),
@@ -104,6 +116,8 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("explainability", _explainability),
     ("cost", _cost),
     ("vendor", _vendor),
+    ("endpoint", _endpoint),
+    ("access", _access),
     ("artifact", _artifact),
     ("shap", _shap),
     ("reproducibility", _reproducibility),

@@ -22,6 +22,7 @@ from checks.drift.past import PastDays
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.inspect import code_digest, enter, people_of, run_of, written
 from flows.measuring import FAMILIES, baselines, guarded
+from flows.opening import by_flow
 from roadworthy.canonical import digest_of
 from roadworthy.errors import UsageError
 from roadworthy.evidence import Bundle, EvidenceStore, bundle_files, read_bundle
@@ -106,6 +107,8 @@ def record(
     short = passport.windows.model_copy(update={"drift": 1, "performance": 1, "fairness": 1})
     narrow = passport.model_copy(update={"windows": short})  # the windows of one day or another are not read
     found = []
+    purpose = f"backfill of {days[0]} to {days[-1]}"
+    by_flow(workspace, ledger, passport, days[-1], purpose, actor, now, first=days[0], code=code_digest())
     with open_subject(workspace.root, narrow, days[0], spill=workspace.made / "spill", kept=kept) as opened:
         past = _Past(workspace, ledger, replace(opened, passport=passport), actor, now)
         cut = [days[start : start + at_once] for start in range(0, len(days), at_once)] if at_once else past.days.passes(days)

@@ -9,7 +9,9 @@ from typing import Any
 
 from checks.subject import Subject, open_subject
 from flows.measuring import guarded
+from flows.opening import by_flow
 from roadworthy.calendar import latest_due
+from roadworthy.ledger import Ledger
 from roadworthy.measurement import Measurement
 from roadworthy.policy import When
 from roadworthy.window import newest_day
@@ -64,7 +66,7 @@ def rests_on(subject: Subject, when: When) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What making a model version again found, outside of any gate; nothing of it is recorded.
+    """What making a model version again found, outside of any gate; only that data were opened is recorded.
 
     Attributes
     ----------
@@ -108,8 +110,11 @@ def once(workspace: Workspace, identity: str, remake: Remake = _remake) -> Repro
     from checks.reproducibility import FACTS, REMADE, measure
 
     passport = workspace.passport(identity)
-    due = latest_due(workspace.settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    due = latest_due(workspace.settings, now)
     day = newest_day(workspace.root, passport.batches.path, not_after=due) or due
+    with Ledger.open(workspace.state_url) as ledger:
+        by_flow(workspace, ledger, passport, day, "reproduction on demand", "automation", now)
     with open_subject(workspace.root, passport, day, spill=workspace.made / "spill") as subject:
         facts, first = guarded(FAMILY, FACTS, lambda: measure(subject), subject)
         made, then = guarded(FAMILY, REMADE, lambda: remake(subject), subject)

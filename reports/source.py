@@ -29,9 +29,11 @@ FAMILIES = {
     "explainability": "What drives the score",
     "cost": "Cost and latency",
     "vendor": "The vendor",
+    "endpoint": "The endpoint",
     "privacy": "Privacy",
     "reproducibility": "Reproducibility",
     "artifact": "Artifact and supply chain",
+    "access": "Who else could open it",
 }
 #: Families without which a card is not complete; an estimate is an aid where labels come late.
 NEEDED = ("data_quality", "drift", "performance", "fairness", "explainability")

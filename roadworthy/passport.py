@@ -18,6 +18,7 @@ from roadworthy.documents import Document, Misplaced, Strict, read_document, val
 from roadworthy.errors import DocumentError
 from roadworthy.paths import Inside
 from roadworthy.recipe import Recipe
+from roadworthy.serving import Endpoint
 from roadworthy.spending import Cost, Telemetry
 from roadworthy.supply import Artifact
 
@@ -340,6 +341,7 @@ class Passport(Strict):
         default=False, description="Whether the energy of serving is asked for; the log must then name `energy_kwh`.",
     )
     inference_url: str | None = Field(default=None, description="Where the model answers requests.")
+    endpoint: Endpoint | None = None
     vendor: Name | None = Field(default=None, description="Whose model it is, by id in vendors.yaml.")
     fallback: Fallback = Fallback(kind="none", what="Requests are refused.")
     policy: Name | None = Field(default=None, description="File name in policies/; by default the risk tier.")
@@ -389,6 +391,8 @@ class Passport(Strict):
         for index, column in enumerate(self.features):
             if column in self.features[:index]:
                 raise Misplaced(f"the feature '{column}' stands here a second time.", "features", index)
+        if self.endpoint is not None and self.inference_url is None:
+            raise Misplaced("'endpoint' says how 'inference_url' may be asked, which is not declared.", "endpoint")
         self._arrives()
         if not self.protected and not self.no_protected_because:
             raise ValueError(

@@ -144,6 +144,7 @@ def case_of(rule: str, model: str) -> Case:
         "training-settings": Case(model, edit=lambda s: s.replace("seed: 20261122", "seed: 1")),
         "training-rows": Case(model, spoil=_one_other_row),
         "reasons-given": Case(model, _all_alike),
+        "access-permissions": Case(model, spoil=_open_to_others),
         "intake-receipt": Case(model, edit=_came_around, wanted="error"),
         "identifiers-declared": Case(model, put("note", lambda t: [f"person{i}@example.org" for i in range(len(t))])),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
@@ -156,6 +157,11 @@ def case_of(rule: str, model: str) -> Case:
 def _told(table: pd.DataFrame) -> object:
     """Return a sex that follows from the column which decides most of the score."""
     return np.where(table["status_of_existing_checking_account"].isin(["no account", ">= 200 DM or salary"]), "male", "female")
+
+
+def _open_to_others(root: Path) -> None:
+    (root / ".roadworthy").mkdir()
+    (root / ".roadworthy").chmod(0o777)
 
 
 def _rewritten(name: str, this: str, that: str) -> Callable[[Path], None]:
@@ -249,8 +255,8 @@ def _rules() -> list[ParameterSet]:
     found, seen = [], set()
     for path in sorted((FLEET / "policies").glob("*.yaml")):
         for rule in read_policy(path).rules:
-            if rule.metric.startswith("artifact."):
-                continue  # no data can break them; see test_every_artifact_rule_can_fail
+            if rule.metric.startswith(("artifact.", "endpoint.")):
+                continue  # no data can break them; see test_every_artifact_rule_can_fail and test_every_endpoint_rule_can_fail
             trains = rule.when == "gate" and rule.metric.startswith("reproducibility.")
             said = rule.model_dump_json(exclude={"because", "clauses"})
             marks = [pytest.mark.long] if trains or said in seen else []

@@ -88,7 +88,7 @@ def test_every_day_is_evidence_that_verifies_and_follows_from_its_measurements(f
 
 
 def test_nothing_is_done_but_recording(filled: Workspace) -> None:
-    assert set(kinds(filled)) <= {"run", "kept"}
+    assert set(kinds(filled)) <= {"run", "kept", "data-access"} and kinds(filled)["data-access"] == 1
     assert not list((filled.made / "switch").glob("STOP*"))
 
 
