@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from roadworthy.documents import Document, Strict, is_reference, load
+from roadworthy.documents import Document, Strict, load
 from roadworthy.errors import DocumentError, UsageError, WorkspaceError
+from roadworthy.ledger.database import within
 from roadworthy.passport import Passport, read_passport
 from roadworthy.people import People
 from roadworthy.policy import Policy, read_policy
+from roadworthy.secrets import is_reference
 
 FILE = "roadworthy.yaml"
 _NAME_ONE = "Name one with --workspace, or make one with 'roadworthy init DIR'."
@@ -46,7 +48,10 @@ class Settings(Strict):
         default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time by which a day's batch is due.",
     )
     evidence_url: str = Field(default=".roadworthy/evidence", description="Folder or fsspec URL of the evidence bundles.")
-    state_url: str = Field(default="sqlite:///.roadworthy/state.sqlite", description="Database of ledger and switch.")
+    state_url: str = Field(
+        default="sqlite:///.roadworthy/state.sqlite",
+        description="Database of ledger and switch: sqlite:///PATH, or postgresql://USER@HOST/DATABASE (docs/postgresql.md).",
+    )
     stop_targets: list[str] = Field(default_factory=list, description="More folders that get a STOP file.")
     alerts: Alerts = Alerts()
     card_url: str | None = Field(default=None, description="Where pages are served; links in alerts and Prefect use it.")
@@ -54,10 +59,6 @@ class Settings(Strict):
         default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.",
     )
     note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
-    probe_endpoints: list[str] = Field(
-        default_factory=list, description="Hosts, such as scores.example.org or 10.0.0.7:8443, that may be asked at a passport's "
-        "`inference_url`. Empty: no endpoint is asked.",
-    )
     dask: str | None = Field(
         default=None, pattern=r"^(tcp|tls)://[^\s/@]+:\d+$",
         description="Scheduler of a Dask cluster that counts large tables, such as tls://scheduler:8786; it is trusted like this "
@@ -127,12 +128,8 @@ class Workspace:
 
     @property
     def state_url(self) -> str:
-        """The database of ledger and switch; a relative SQLite path is inside the workspace."""
-        url = self.settings.state_url
-        prefix = "sqlite:///"
-        if url.startswith(prefix) and not url.startswith(prefix + "/"):
-            return f"{prefix}{self.root / url.removeprefix(prefix)}"
-        return url
+        """The database of ledger and switch; a relative path in it is inside the workspace."""
+        return within(self.settings.state_url, self.root)
 
     def people(self) -> People:
         """Return who may do what."""
