@@ -76,10 +76,10 @@ def take_all(workspace: Workspace, ledger: Ledger, day: date, model: str | None,
         if passport.intake is None:
             continue
         try:
+            by_flow(workspace, ledger, passport, day, f"intake of {day.isoformat()}", "automation", now, raw=True)
             labels[one.identity] = found = dict[date, TakenIn]()
             try:
-                by_flow(workspace, ledger, passport, day, f"intake of {day.isoformat()}", "automation", now, raw=True)
-            taken[one.identity] = _batch(workspace, ledger, passport, day, now)
+                taken[one.identity] = _batch(workspace, ledger, passport, day, now)
             finally:  # labels are of other days, so they do not wait for a batch that is late
                 _labels(workspace, ledger, passport, day, now, found)
         except RoadworthyError as problem:
