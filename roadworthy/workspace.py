@@ -59,6 +59,10 @@ class Settings(Strict):
         default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.",
     )
     note: str = Field(default="", description="Printed on every page, such as 'Demo workspace; days are replayed'.")
+    probe_endpoints: list[str] = Field(
+        default_factory=list, description="Hosts, such as scores.example.org or 10.0.0.7:8443, that may be asked at a passport's "
+        "`inference_url`. Empty: no endpoint is asked.",
+    )
     dask: str | None = Field(
         default=None, pattern=r"^(tcp|tls)://[^\s/@]+:\d+$",
         description="Scheduler of a Dask cluster that counts large tables, such as tls://scheduler:8786; it is trusted like this "
