@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from flows import printing
+from flows.commands.options import JsonOption, WorkspaceOption, err, out
+from flows.commands.switch import switch_app
 from roadworthy.errors import EXIT_USAGE, DocumentError, RoadworthyError, UsageError
 from roadworthy.workspace import Workspace
 
@@ -28,18 +29,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Inspects machine-learning models every night, certifies releases, and takes a model off the road when it is not safe.",
 )
-switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: one person stops, two switch back on.")
 passport_app = typer.Typer(no_args_is_help=True, help="The passports of model versions.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(passport_app, name="passport")
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Whose models: a folder that holds roadworthy.yaml.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def run(arguments: list[str]) -> int:
@@ -392,77 +385,12 @@ def lint(
     return 1 if problems else 0
 
 
-@switch_app.command("stop")
-def switch_stop() -> int:
-    """Stop a model now: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON]."""
-    out.print(
-        "Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]",
-        markup=False,
-    )
-    out.print("Writes the STOP file first, then the record. MODEL may be '*'. Needs no server.", markup=False)
-    return 0
-
-
-@switch_app.command("status")
-def switch_status(
-    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> int:
-    """Say which models may serve."""
-    from flows import switching
-
-    rows = switching.status(Workspace.find(workspace), model)
-    if as_json:
-        out.print_json(json.dumps(rows))
-    else:
-        printing.switch(out, rows)
-    return 0
-
-
 @app.command("audit-rules")
 def audit_rules(workspace: WorkspaceOption = None) -> int:
     """Print rules with which auditd watches the folders of model artifacts."""
     from flows import watching
 
     typer.echo(watching.rules_of(Workspace.find(workspace)), nl=False)
-    return 0
-
-
-@switch_app.command("degrade")
-def switch_degrade(
-    model: str,
-    reason: Annotated[str, typer.Option("--reason")],
-    by: Annotated[str, typer.Option("--as", help="Who says so, by id.")],
-    version: Annotated[str | None, typer.Option("--version")] = None,
-    workspace: WorkspaceOption = None,
-) -> int:
-    """Let the fallback answer instead of the model."""
-    from flows import switching
-
-    printing.say(out, switching.degrade(Workspace.find(workspace), model, version, reason, by, datetime.now(UTC)))
-    return 0
-
-
-@switch_app.command("enable")
-def switch_enable(
-    model: str,
-    version: str,
-    reason: Annotated[str, typer.Option("--reason")],
-    requested_by: Annotated[str, typer.Option("--requested-by", help="Who asks, by id.")],
-    approved_by: Annotated[str, typer.Option("--approved-by", help="The Guardian who approves, by id.")],
-    evidence: Annotated[str, typer.Option("--evidence", help="Address of a gate run with verdict go.")],
-    workspace: WorkspaceOption = None,
-) -> int:
-    """Switch a model back on: two people, one of them its Guardian, and a green gate."""
-    from flows import switching
-
-    printing.say(
-        out,
-        switching.enable(
-            Workspace.find(workspace), model, version, reason, requested_by, approved_by, evidence, datetime.now(UTC)
-        ),
-    )
     return 0
 
 

@@ -159,6 +159,20 @@ class Signer:
             file.write(pem)
         return cls(key)
 
+    def sign_bytes(self, data: bytes) -> bytes:
+        """Return the signature of exactly these bytes, which must begin with the words that say what they are for."""
+        return self._key.sign(data)
+
+    def is_mine(self, data: bytes, signature: bytes) -> bool:
+        """Say whether this key made a signature."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._key.public_key().verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
     def sign(self, content: bytes, epoch: int, sequence: int) -> Signed:
         """Sign a content; once for each change."""
         signature = base64.b64encode(self._key.sign(SNAPSHOT + content)).decode("ascii")
