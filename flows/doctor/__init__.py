@@ -2,7 +2,7 @@
 
 Each check answers one question in a sentence and says what to do where the answer is no. A check that cannot know says so:
 it never passes for a guess. `machine` looks at Python, packages, telemetry and the clock, `disk` at folders, file systems and
-permissions, `server` at Prefect.
+permissions, `state` at the database server where there is one, `server` at Prefect.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from flows.doctor import disk, machine
+from flows.doctor import disk, machine, private, state
 from flows.doctor import server as prefect
 from flows.doctor.check import Check
 from roadworthy.workspace import Workspace
@@ -62,8 +62,11 @@ def _examine(
     yield machine.telemetry(env)
     yield machine.clock(workspace, now)
     if workspace is not None:
+        if disk.state_file(workspace) is None:
+            yield from state.server(workspace)
         yield from disk.folders(workspace)
         yield disk.permissions(workspace)
+        yield private.kept(workspace)
         yield machine.alerts(workspace, env)
     else:
         yield Check("Workspace", True, "None here, so only the machine was looked at.", "Name one with --workspace.")

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.doctor.check import Check
-from roadworthy.errors import RoadworthyError
+from roadworthy.errors import RoadworthyError, StorageError
+from roadworthy.ledger.database import file_of
 from roadworthy.workspace import FILE, Workspace
 
 LEAST_FREE = 1_000_000_000  # bytes
@@ -28,9 +29,7 @@ NETWORK = re.compile(
 def folders(workspace: Workspace) -> Iterator[Check]:
     """Look at the folders of state and evidence."""
     state = state_file(workspace)
-    if state is None:
-        yield Check("State", True, f"In a database server, which was not looked at ({FILE}: state_url).")
-    else:
+    if state is not None:
         yield _writable("State", state.parent)
         yield local("State's file system", state.parent, mounts())
     try:
@@ -44,10 +43,11 @@ def folders(workspace: Workspace) -> Iterator[Check]:
 
 
 def state_file(workspace: Workspace) -> Path | None:
-    """Return the SQLite file of ledger and switch, or None where a database server keeps them."""
-    prefix = "sqlite:///"
-    url = workspace.state_url
-    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+    """Return the SQLite file of ledger and switch, or None where a database server keeps them, or nothing that is known."""
+    try:
+        return file_of(workspace.state_url)
+    except StorageError:
+        return None  # `state` says it
 
 
 def _writable(what: str, folder: Path) -> Check:

@@ -48,6 +48,11 @@ def file_of(url: str) -> Path | None:
     return None if postgres_url.is_one(url) else sqlite.path_of(url)
 
 
+def name_of(url: str) -> str:
+    """Return the database's name as people read it: never the whole URL."""
+    return postgres_url.name_of(url) if postgres_url.is_one(url) else str(sqlite.path_of(url))
+
+
 def reading(url: str, wait: float = sqlite.WAIT_SECONDS) -> AbstractContextManager[Execute]:
     """Connect, let queries run on one consistent view, and close.
 

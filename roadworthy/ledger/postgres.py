@@ -246,6 +246,7 @@ _MEANS = (
     ("25P03", "gave up waiting for this process, which held it too long", "Nothing was kept; try again."),
     ("25006", "is opened, or has permissions, that do not allow writing", "Make it writable, or name the primary in state_url."),
     ("42501", "has permissions that do not allow this user to do that ({0})", "Let the user own the schema of its tables."),
+    ("3F000", "has no schema in which this user may make tables ({0})", "Let the user own the schema of its tables."),
     ("42P01", "has no such table ({0})", "Nothing has been recorded yet, or state_url names another place."),
     ("53100", "cannot grow because the disk is full", "Free some space; nothing half-written was kept."),
     ("53", "has no more room for what was asked ({0})", "Look at its connections and memory."),

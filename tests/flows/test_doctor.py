@@ -18,10 +18,12 @@ from rich.console import Console
 
 from flows import doctor, printing
 from flows.cli import run
-from flows.doctor import disk, machine, server
+from flows.doctor import Check, disk, machine, server, state
 from flows.orchestration import QUIET
+from roadworthy.errors import StorageError
 from roadworthy.ledger import Ledger
 from roadworthy.workspace import Workspace
+from tests.postgres import Server
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 LOCK = (Path(__file__).resolve().parents[2] / "requirements.lock").read_text(encoding="utf-8")
@@ -148,11 +150,36 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert not found["State"].ok and "/proc cannot be written" in found["State"].says
 
 
-def test_evidence_in_object_storage_and_state_in_a_server_are_said(tmp_path: Path) -> None:
+def test_evidence_in_object_storage_is_said(tmp_path: Path) -> None:
     here = workspace(tmp_path, "evidence_url: s3://bucket/evidence\nstate_url: postgresql://db/state\n")
     found = {one.what: one for one in disk.folders(here)}
-    assert found["State"].ok and "not looked at" in found["State"].says
+    assert "State" not in found
     assert not found["Evidence"].ok and "Use a folder" in found["Evidence"].do
+
+
+def test_a_database_server_is_tried_and_nothing_stays_of_the_trial(tmp_path: Path, postgres: Server) -> None:
+    def look(url: str) -> dict[str, Check]:
+        return {one.what: one for one in state.server(workspace(tmp_path, f"state_url: {url}\n"))}
+
+    url = postgres.schema()
+    found = look(url)
+    assert found["State"].ok and "(PostgreSQL " in found["State"].says and "can be written" in found["State"].says
+    assert not found["State's durability"].ok and "(fsync = off)" in found["State's durability"].says
+    assert found["State's connection"].ok
+    with pytest.raises(StorageError, match="Nothing has been recorded yet"):
+        Ledger.open(url, read_only=True)
+    with Ledger.open(url) as ledger:
+        ledger.append("run", "a", {}, at=NOW)
+        assert look(url)["State"].ok
+        assert (ledger.head()[0], ledger.verify()) == (1, [])
+    postgres.run("do $$ begin create role looker login; exception when duplicate_object then null; end $$")
+    for bad, says in (
+        (url.replace("rw@", "looker@"), "has no schema in which this user may"), (postgres.by_tcp(url), "cannot be reached"),
+        ("postgresql://rw@127.0.0.1:1/state", "cannot be reached"), ("mysql://db/state", "of kind 'mysql'"),
+    ):
+        ((what, check),) = look(bad).items()
+        assert what == "State" and not check.ok and check.do
+        assert says in check.says
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
