@@ -81,7 +81,7 @@ def _passport(workspace: Workspace, identity: str, readable: list[Passport]) -> 
         yield from wrong.problems
         return
     readable.append(passport)
-    parts = [_roles, _policy, _vendor, _suite, _artifact, _telemetry]
+    parts = [_roles, _policy, _vendor, _suite, _artifact, _recipe, _telemetry]
     for part in parts if places else [*parts, _data]:  # data cannot agree with names that are still to be filled in
         try:
             yield from part(workspace, passport, document)
@@ -180,6 +180,32 @@ def _artifact(workspace: Workspace, passport: Passport, document: Document) -> I
     if digest != artifact.sha256:
         yield (f"{document.at(('artifact', 'sha256'))}: the file '{artifact.path}' has digest {digest}, not the declared one. "
                "A changed model is a new version; for this one, put the declared file back.")
+
+
+def _recipe(workspace: Workspace, passport: Passport, document: Document) -> Iterator[str]:
+    """Yield each file of the recipe that is missing or is not the recorded one: what cannot be made again tonight."""
+    recipe = passport.recipe
+    if recipe is None:
+        return
+    named: list[tuple[Where, str, str | None]] = [
+        (("recipe", part, name), name, digest)
+        for part, files in (("data", recipe.data), ("code", recipe.code)) for name, digest in files.items()
+    ]
+    single = {"lock": (recipe.lock, recipe.lock_sha256), "record": (recipe.record, recipe.record_sha256),
+              "frozen": (recipe.frozen, None)}
+    named += [(("recipe", key), name, digest) for key, (name, digest) in single.items() if name is not None]
+    for where, name, digest in named:
+        place, path = document.at(where), workspace.root / name
+        try:
+            found = digest_file(path) if path.is_file() else None
+        except OSError as problem:
+            yield f"{place}: '{name}' cannot be read ({problem.strerror}). Check its permissions."
+            continue
+        if found is None:
+            yield f"{place}: no file is at '{name}', which the recipe names. Put it there or change the path."
+        elif digest is not None and found != digest:
+            yield (f"{place}: the file '{name}' has digest {found}, not the recorded one. "
+                   "A changed recipe is a new version; for this one, put the recorded file back.")
 
 
 def _telemetry(workspace: Workspace, passport: Passport, document: Document) -> Iterator[str]:

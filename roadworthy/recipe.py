@@ -76,7 +76,7 @@ class Recipe(Strict):
     )
     libraries: dict[str, str] = Field(
         default_factory=dict,
-        description="Libraries that the result depends on, and the versions that trained; by default those that `lock` pins.",
+        description="Libraries that the result depends on, and the versions that trained, beside those that `lock` pins.",
     )
     environment: dict[Variable, Word] = Field(
         default_factory=dict, description="Variables that the recipe needs. It is given no others, and no secret belongs here.",

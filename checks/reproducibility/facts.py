@@ -52,9 +52,8 @@ def measure(subject: Subject) -> list[Measurement]:
 
 def differing(subject: Subject, recipe: Recipe) -> list[str]:
     """Return every recorded fact that is no longer so, a short text each: files, lock file, Python, libraries."""
-    lock = {} if recipe.lock is None or recipe.lock_sha256 is None else {recipe.lock: recipe.lock_sha256}
-    parts = [*files_differing(subject, recipe.data), *files_differing(subject, recipe.code), *files_differing(subject, lock)]
-    return [*parts, *python_differing(recipe), *libraries_differing(recorded_libraries(subject, recipe))]
+    parts = [*files_differing(subject, recipe.data), *files_differing(subject, recipe.code)]
+    return [*parts, *environment_differing(subject, recipe)]
 
 
 def files_differing(subject: Subject, recorded: Mapping[str, str]) -> list[str]:
@@ -106,21 +105,35 @@ def python_differing(recipe: Recipe) -> list[str]:
     return [f"Python (recorded {recipe.python}, here {here})"]
 
 
-def libraries_differing(recorded: Mapping[str, str]) -> list[str]:
-    """Return a short text for each library that is not installed in the recorded version.
+def libraries_differing(recorded: Mapping[str, str], pinned: Mapping[str, str] | None = None) -> list[str]:
+    """Return a short text for each library that is not installed in the recorded version, or that the lock file contradicts.
 
     Examples
     --------
-    >>> libraries_differing({"no-such-library": "1.0"})
-    ['library no-such-library (recorded 1.0, not installed)']
+    >>> libraries_differing({"no-such-library": "1.0"}, {"No_Such_Library": "1.1"})
+    ['library no-such-library (recorded 1.0, not installed, the lock file pins 1.1)']
     """
+    from packaging.utils import canonicalize_name
+
+    pins_by_name = {canonicalize_name(name): version for name, version in (pinned or {}).items()}
     found = []
     for name, version in recorded.items():
-        here = installed(name)
-        if here != version:
+        here, pin = installed(name), pins_by_name.get(canonicalize_name(name), version)
+        if here != version or pin != version:
             said = "not installed" if here is None else f"installed {shown(here)}"
-            found.append(f"library {shown(name)} (recorded {shown(version)}, {said})")
+            more = f", the lock file pins {shown(pin)}" if pin != version else ""
+            found.append(f"library {shown(name)} (recorded {shown(version)}, {said}{more})")
     return found
+
+
+def environment_differing(subject: Subject, recipe: Recipe) -> list[str]:
+    """Return a short text for everything in which this environment is not that of the lock: its file, Python, each library.
+
+    A lock file that is not the recorded one pins nothing. Empty where nothing differs, or nothing is recorded.
+    """
+    lock = {} if recipe.lock is None or recipe.lock_sha256 is None else {recipe.lock: recipe.lock_sha256}
+    libraries = libraries_differing(recorded_libraries(subject, recipe), pinned(subject, recipe))
+    return [*files_differing(subject, lock), *python_differing(recipe), *libraries]
 
 
 def installed(name: str) -> str | None:
@@ -134,9 +147,18 @@ def installed(name: str) -> str | None:
 
 
 def recorded_libraries(subject: Subject, recipe: Recipe) -> dict[str, str]:
-    """Return the versions that the passport records, or those that the lock file pins for this Python and system."""
-    if recipe.libraries or recipe.lock is None:
-        return dict(recipe.libraries)
+    """Return every version that is recorded: those that the lock file pins for this Python and system, and the passport's."""
+    from packaging.utils import canonicalize_name
+
+    named = {canonicalize_name(name) for name in recipe.libraries}
+    others = {name: at for name, at in pinned(subject, recipe).items() if canonicalize_name(name) not in named}
+    return {**recipe.libraries, **others}
+
+
+def pinned(subject: Subject, recipe: Recipe) -> dict[str, str]:
+    """Return the versions that the lock file pins for this Python and system; none where there is no file to be read."""
+    if recipe.lock is None:
+        return {}
     try:
         with (subject.root / recipe.lock).open("rb") as file:
             content = file.read(_LOCK_BYTES)
@@ -195,10 +217,10 @@ def _libraries(subject: Subject, recipe: Recipe) -> Measurement:
     if not recorded:
         said = "The passport records no version of a library, and no lock file that pins one."
         return not_measured(LIBRARIES, "insufficient", said)
-    parts = libraries_differing(recorded)
-    from_lock = "" if recipe.libraries else " of the lock file"
+    parts = libraries_differing(recorded, pinned(subject, recipe))
+    method = "versions of passport and lock file against installed ones"
     return Measurement(
-        LIBRARIES, value=float(len(parts)), n=len(recorded), method=f"recorded versions{from_lock} against installed ones",
+        LIBRARIES, value=float(len(parts)), n=len(recorded), method=method,
         details=told(parts),
     )
 

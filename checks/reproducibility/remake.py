@@ -39,6 +39,7 @@ MOST_FROZEN = 100_000
 LIMITS = Limits(seconds=120)
 LOADABLE = ("skops", "pickle", "joblib")
 
+_OUTSIDE = "Not the lock's environment."
 _UNNAMED = (
     "Nothing that is recorded differs, so the recipe rests on something that is not recorded, such as the time of day, another "
     "seed or the processor."
@@ -75,7 +76,9 @@ def remake(subject: Subject, asked: Ask = ask) -> list[Measurement]:
     list of Measurement
         One of each of `METRICS`, over the whole. Where the recipe could not be run to its end, all are ``error`` with the reason;
         without a recipe or an artifact all are ``not_applicable``. ``details["differs"]`` of each is a sentence that names
-        what differs, ``details["isolation"]`` says whether the recipe ran without a network.
+        what differs, ``details["isolation"]`` says whether the recipe ran without a network, ``details["environment"]`` whether
+        it ran with the versions of the lock. Where it did not and another model came of it, nobody can say whether that is the
+        recipe's doing: the artifact's metrics are ``error``.
     """
     recipe, artifact = subject.passport.recipe, subject.passport.artifact
     if recipe is None:
@@ -194,14 +197,24 @@ def _measured(subject: Subject, recipe: Recipe, artifact: Artifact, found: _Comp
         said = f"Differs: {listed(differing)}." if differing else "Nothing differs."
     else:
         said = _UNNAMED if found.account == "" else f"{_UNNAMED} {found.account}"
+    outside, environment = facts.environment_differing(subject, recipe), "that of the lock"
+    if outside:
+        said, environment = f"{_OUTSIDE} {said}", "not that of the lock"
+    elif recipe.lock is None:
+        environment = "no lock is recorded"
     made, inputs = found.made, {"artifact": artifact.sha256, "again": found.again, **recipe.data, **recipe.code}
-    details: dict[str, Any] = {"differs": said, "isolation": made.isolation, "walls": list(made.walls)}
+    details: dict[str, Any] = {
+        "differs": said, "isolation": made.isolation, "walls": list(made.walls), "environment": environment,
+    }
     how = "bytes of the artifact made again"
     measured = [Measurement(
         IDENTICAL, value=float(identical), method=how, inputs=inputs,
         details=details | {"seconds": round(made.seconds, 1), "bytes": len(made.artifact), "all": differing[:50]},
     )]
     measured += _predictions(recipe, found, inputs, details | {"tolerance": float(recipe.tolerance), "sample": found.sample})
+    if outside and not same:
+        why = f"Another model came of it, which may be the libraries' doing. {_OUTSIDE} Differs: {listed(outside)}."
+        measured = [not_measured(m.metric, "error", why, details=m.details, inputs=inputs) if _told(m) else m for m in measured]
     if found.compared and not found.account:
         measured.append(Measurement(
             SETTINGS, value=float(len(found.settings)), n=len(found.compared), method="the recipe's own account",
@@ -220,6 +233,10 @@ def _measured(subject: Subject, recipe: Recipe, artifact: Artifact, found: _Comp
         said = found.account or "The recipe's account, or its record, names no rows."
         measured.append(not_measured(ROWS, "insufficient", said))
     return measured
+
+
+def _told(one: Measurement) -> bool:
+    return one.value is not None
 
 
 def _predictions(

@@ -223,6 +223,30 @@ def test_an_artifact_is_the_declared_file_in_a_safe_format(root: Path) -> None:
     assert "no file is at 'm.bin'" in lint.check(Workspace.open(root))[0]
 
 
+def test_the_recipes_files_are_there_and_are_the_recorded_ones(root: Path) -> None:
+    for name in ("rows.csv", "fit.py", "lock.txt", "record.json", "frozen.parquet"):
+        (root / name).write_text(f"{name}\n", encoding="utf-8")
+    digests = {name: digest_file(root / name) for name in ("rows.csv", "fit.py", "lock.txt", "record.json")}
+    recipe = (
+        "recipe:\n  command: [python, fit.py, '{out}', '{record}']\n  seed: 1\n"
+        f"  data:\n    rows.csv: {digests['rows.csv']}\n  code:\n    fit.py: {digests['fit.py']}\n"
+        f"  lock: lock.txt\n  lock_sha256: {digests['lock.txt']}\n"
+        f"  record: record.json\n  record_sha256: {digests['record.json']}\n  frozen: frozen.parquet\n"
+    )
+    path = root / PASSPORT
+    path.write_text(path.read_text(encoding="utf-8") + recipe, encoding="utf-8")
+    assert lint.check(Workspace.open(root)) == []
+    for name in ("rows.csv", "fit.py", "lock.txt", "record.json"):
+        (root / name).write_text("changed\n", encoding="utf-8")
+        (said,) = lint.check(Workspace.open(root))
+        place = line_of(root, f"{name}: " if name in ("rows.csv", "fit.py") else f": {name}")
+        assert f"the file '{name}' has digest " in said and said.startswith(f"{PASSPORT}:{place}:")
+        (root / name).write_text(f"{name}\n", encoding="utf-8")
+    (root / "frozen.parquet").unlink()
+    (said,) = lint.check(Workspace.open(root))
+    assert "no file is at 'frozen.parquet', which the recipe names" in said
+
+
 def waive(root: Path, rule: str = "data-usual", model: str = "example", guardian: str = "the.guardian") -> Path:
     (root / "waivers").mkdir(exist_ok=True)
     path = root / "waivers" / "w1.yaml"

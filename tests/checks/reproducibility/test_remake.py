@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,35 @@ def test_what_differs_is_named(
         assert made[metric].value is not None and made[metric].value != good
     others = {"settings_differ": 0, "rows_differ": 0, "libraries_differ": 0, "lock_matches": 1}
     assert all(made[name].value == value for name, value in others.items() if name != metric and made[name].status == "measured")
+
+
+@pytest.mark.parametrize("recipe", [
+    {"libraries": {"numpy": "1.0"}}, {"python": "3.1"}, {"lock_sha256": "0" * 64}, {"libraries": {"no-such-library": "1.0"}},
+])
+def test_another_model_made_outside_the_locks_environment_is_undecided_and_the_same_one_is_not(
+    tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    made = found(tmp_path / "same", **recipe)["artifact_identical"]
+    assert made.value == 1 and made.details["environment"] == "not that of the lock"
+    assert made.details["differs"].startswith("Not the lock's environment. Differs: ")
+    spoil = rewritten(CODE, "SEED, THREADS = 7, 1", "SEED, THREADS = 8, 1")
+    made = found(tmp_path / "other", spoil, **recipe)["artifact_identical"]
+    assert made.status == "error" and "may be the libraries' doing. Not the lock's environment. Differs: " in made.reason
+    assert "seed (recorded 7, used 8)" in made.details["differs"], "what else differs is named all the same"
+    here = found(tmp_path / "here", spoil)["artifact_identical"]
+    assert here.value == 0 and here.details["environment"] == "that of the lock"
+
+
+def test_every_library_of_the_lock_is_compared_and_the_passport_may_not_contradict_it(tmp_path: Path) -> None:
+    text = f"numpy==1.0\nno-such-library==2.0\nscikit_learn=={metadata.version('scikit-learn')}\n"
+
+    def spoil(root: Path) -> None:
+        (root / LOCK).write_text(text, encoding="utf-8")
+
+    recipe = {"libraries": {"numpy": metadata.version("numpy")}, "lock_sha256": digest_bytes(text.encode())}
+    made = found(tmp_path, spoil, **recipe)["libraries_differ"]
+    assert made.value == 2 and made.n == 3
+    assert "the lock file pins 1.0" in made.details["differs"] and "no-such-library (recorded 2.0, not" in made.details["differs"]
 
 
 def test_what_differs_without_a_recorded_cause_is_not_called_the_same(tmp_path: Path) -> None:
