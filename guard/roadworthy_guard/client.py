@@ -190,7 +190,7 @@ class Client:
         fits(content, token)
         if before is not None and content.epoch > before.content.epoch:
             self._upward.again(token.moment)
-        moment = self._upward.seen(token.moment)
+        moment = self._upward.told(token.moment)
         self._core.take(Snapshot(content, sent, token.age, moment))
         self._etag = f'"{content.digest}"'
         if before is None or not before.confirmed or content.order != before.content.order:

@@ -91,20 +91,21 @@ class Upward:
         self.set_back = 0.0
 
     def now(self) -> float:
-        """Return the moment in seconds since 1970; `set_back` says by how much the wall's clock is behind it."""
-        ticks = self._clock.ticks()
-        return self._settle(self._clock.wall(), ticks)
+        """Return the present in seconds since 1970."""
+        return self.told(self._clock.wall())
 
-    def seen(self, moment: float) -> float:
-        """Take note of a moment that has passed for certain."""
-        return self._settle(moment, self._clock.ticks())
+    def told(self, moment: float) -> float:
+        """Return the present, of which a clock says that it is `moment`; `set_back` says how far that clock is behind."""
+        present = self.passed(moment)
+        self.set_back = max(0.0, present - moment)
+        return present
+
+    def passed(self, moment: float) -> float:
+        """Take note of a moment that is past for certain; return the present."""
+        ticks = self._clock.ticks()
+        self._moment, self._at = max(moment, self._moment + (ticks - self._at)), ticks
+        return self._moment
 
     def again(self, moment: float) -> None:
         """Believe `moment` whatever was seen: a person has raised the epoch."""
         self._moment, self._at = moment, self._clock.ticks()
-
-    def _settle(self, moment: float, ticks: float) -> float:
-        counted = self._moment + (ticks - self._at)
-        self.set_back = max(0.0, counted - moment) if counted != float("-inf") else 0.0
-        self._moment, self._at = max(moment, counted), ticks
-        return self._moment

@@ -23,7 +23,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from roadworthy_guard.core import CHANGED, READY, STALE
-from roadworthy_guard.decision import ACTIVE, DEGRADED, UNKNOWN
+from roadworthy_guard.decision import ACTIVE, UNKNOWN
 
 if TYPE_CHECKING:
     from openfeature.evaluation_context import EvaluationContext
@@ -37,8 +37,8 @@ _BEFORE, _AFTER = "model.", ".serve"
 class SnapshotProvider(AbstractProvider):
     """Answers flags from what a guard holds in memory: no network for an evaluation, in threads and in coroutines alike.
 
-    True means that somebody may answer; while the state is ``degraded`` that is the fallback, so look at the variant or at
-    the metadata ``fallback``. A flag of this shape always has an answer: a model that is not known is False.
+    True means that somebody may answer; where the metadata ``fallback`` is true, that is the fallback and not the model.
+    A flag of this shape always has an answer: a model that is not known is False.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class SnapshotProvider(AbstractProvider):
             value=decision.serves, reason=reason, variant=decision.state,
             flag_metadata={
                 "state": decision.state, "fence": decision.fence, "epoch": decision.epoch, "sequence": decision.sequence,
-                "fallback": decision.fallback or decision.state == DEGRADED, "why": decision.reason,
+                "fallback": decision.fallback, "why": decision.reason,
             },
         )
 

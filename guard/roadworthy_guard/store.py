@@ -164,7 +164,7 @@ class Reader:
             files, gone = self._core.reread(), self._core.gone
             now = self._upward.now()
             everything = self._memory.load()
-            now = self._upward.seen(max(now, self._memory.wall))
+            now = self._upward.passed(max(now, self._memory.wall))
             for stop in (*files, *gone):
                 self._memory.see(stop, now)
             try:
@@ -182,7 +182,7 @@ class Reader:
 
     def _take(self, tables: Tables, everything: list[Stop], gone: tuple[Stop, ...], sent: float, now: float) -> None:
         seen = [clocks.parse(row.since) for row in tables.rows if row.since]
-        now = self._upward.seen(max([now, *seen]))
+        now = self._upward.passed(max([now, *seen]))
         holding = self._memory.holding(tables.rows, tables.signed, self._trusted(), now)
         self._memory.order = (tables.epoch, tables.sequence)
         content = Content(tables.epoch, tables.sequence, BOUNDS, tables.service, contents.by_model(holding))
