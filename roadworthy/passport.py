@@ -197,6 +197,11 @@ class Reference(Strict):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; checked at load.")
     first: date | None = Field(default=None, description="First day of the data.")
     last: date | None = Field(default=None, description="Last day of the data.")
+    seen: Literal["held_out", "out_of_fold", "in_sample"] | None = Field(
+        default=None,
+        description="Whether the version learned from these rows. `held_out`: it did not. `out_of_fold`: it did, and each "
+        "recorded score is of a model that had not seen the row. `in_sample`: it did, and the recorded scores are its own.",
+    )
 
     @model_validator(mode="after")
     def _order(self) -> Reference:
