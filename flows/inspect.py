@@ -28,6 +28,7 @@ from flows.opening import by_flow
 from flows.probing import probing_of
 from flows.probing import rests_on as probed_on
 from flows.reproducing import reproduce, rests_on
+from flows.retraining import learned_from, retrain
 from flows.sealing import beside_batches, receipts_there, recorded_receipts
 from roadworthy import __version__
 from roadworthy.budget import periods_before
@@ -140,6 +141,7 @@ def inspect(
             "receipts": {"recorded": dict(subject.receipts or {}), "there": receipts_there(subject)},
             "training": learnt_from(subject, when),
             "recipe": rests_on(subject, when),
+            "members": learned_from(subject),
             "waivers": [w.as_dict() for w in waivers],
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "supply": supply_digests(workspace.root, passport),
@@ -188,6 +190,8 @@ def inspect(
         more, taken = mitigating(subject, judged.findings, when)
         measurements, seconds = [*measurements, *more], seconds | taken
         more, taken = reproduce(subject, when, families)
+        measurements, seconds = [*measurements, *more], seconds | taken
+        more, taken = retrain(subject, when, families)
         measurements, seconds = [*measurements, *more], seconds | taken
         judged = judge(measurements, policy, context)
         attached = attachments(subject, measurements, judged.findings, policy)

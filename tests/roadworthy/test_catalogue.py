@@ -16,6 +16,7 @@ METRICS = list(catalogue().values())
 NAMES = [m.id for m in METRICS]
 PARTS = {"column", "group", "attribute", "expectation", "severity", "segment", "metric", "class", "option", "pair", "with"}
 PARTS |= {"scanner", "action"}  # artifacts
+PARTS |= {"attack", "at"}  # membership
 PARTS |= {"source", "own_timing", "currency", "certificate", "document"}  # cost and vendors
 FAMILIES = {
     "data_quality", "drift", "performance", "estimate", "fairness", "mitigation", "explainability", "privacy", "cost", "artifact",
