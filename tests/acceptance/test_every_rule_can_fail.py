@@ -18,6 +18,7 @@ import pytest
 import yaml
 from _pytest.mark import ParameterSet
 
+from checks import membership, minimisation
 from checks.explainability import attribution
 from roadworthy.canonical import digest_file
 from roadworthy.policy import Rule, When, read_policy
@@ -147,6 +148,9 @@ def case_of(rule: str, model: str) -> Case:
         "access-permissions": Case(model, spoil=_open_to_others),
         "intake-receipt": Case(model, edit=_came_around, wanted="error"),
         "identifiers-declared": Case(model, put("note", lambda t: [f"person{i}@example.org" for i in range(len(t))])),
+        "members-hidden": Case(model, change_reference=_by_heart, edit=_learned_from),
+        "members-not-named": Case(model, _unsure, change_reference=_by_heart, edit=_learned_from),
+        "inputs-needed": Case(model, spoil=_one_column_decides),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     if rule.startswith(("cost-", "vendor-")):
@@ -157,6 +161,39 @@ def case_of(rule: str, model: str) -> Case:
 def _told(table: pd.DataFrame) -> object:
     """Return a sex that follows from the column which decides most of the score."""
     return np.where(table["status_of_existing_checking_account"].isin(["no account", ">= 200 DM or salary"]), "male", "female")
+
+
+def _by_heart(table: pd.DataFrame) -> pd.DataFrame:
+    """Return people of whose truth the recorded scores are far surer than they are of anybody else's."""
+    return table.assign(predicted_probability=table["employed"].astype(float))
+
+
+def _unsure(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(predicted_probability=0.1 + 0.8 * table["predicted_probability"])
+
+
+def _learned_from(text: str) -> str:
+    return re.sub(r"(  path: references/employment.parquet\n)", r"\1  seen: in_sample\n", unpin(text))
+
+
+def _one_column_decides(root: Path) -> None:
+    """Let the vendor's model be ours: a tree of two leaves, which can read one of its columns and is given sixteen."""
+    import skops.io
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from sklearn.tree import DecisionTreeClassifier
+
+    [passport] = (root / "models" / "employment").glob("*.yaml")
+    text = passport.read_text(encoding="utf-8")
+    table = pd.read_parquet(root / "references" / "employment.parquet")
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+    fitted = make_pipeline(codes, DecisionTreeClassifier(max_depth=1, random_state=0))
+    fitted.fit(table[yaml.safe_load(text)["features"]], table["employed"])
+    skops.io.dump(fitted, root / "model.skops")
+    said = f"artifact: {{path: model.skops, sha256: {digest_file(root / 'model.skops')}, format: skops}}\n"
+    said += "recipe: {command: [python, -c, pass], seed: 1}\nextensions: {skops_trusted: sklearn.tree._tree.Tree}\n"
+    kept = re.sub(r"^(?:no_artifact_because|extensions):.*\n(?:^[ \t].*\n)*", "", text, flags=re.MULTILINE)
+    passport.write_text(kept + said, encoding="utf-8")
 
 
 def _open_to_others(root: Path) -> None:
@@ -257,7 +294,7 @@ def _rules() -> list[ParameterSet]:
         for rule in read_policy(path).rules:
             if rule.metric.startswith(("artifact.", "endpoint.")):
                 continue  # no data can break them; see test_every_artifact_rule_can_fail and test_every_endpoint_rule_can_fail
-            trains = rule.when == "gate" and rule.metric.startswith("reproducibility.")
+            trains = rule.when == "gate" and rule.metric.startswith(("reproducibility.", "privacy."))
             said = rule.model_dump_json(exclude={"because", "clauses"})
             marks = [pytest.mark.long] if trains or said in seen else []
             seen.add(said)
@@ -276,6 +313,8 @@ def _model_for(policy: str, rule: str) -> str:
         return "employment"  # the only model whose groups are large enough
     if rule.startswith(("recipe-", "reproduced", "training-")):
         return "credit"  # the recipe that takes the least time
+    if rule in ("members-hidden", "members-not-named", "inputs-needed"):
+        return "employment"  # enough rows to tell, and as it is nobody says what it learned from
     if rule == "mitigation-planned":
         return "employment"  # nothing can be trained again, so without scores nothing is left to try
     own = {"minimal": "bikes", "limited": "flights", "high": "credit"}[policy]
@@ -285,6 +324,7 @@ def _model_for(policy: str, rule: str) -> str:
 def _families(rule: Rule) -> tuple[str, ...]:
     """Return what has to be measured for a rule: its own family and what it reads beside it."""
     family = "shap" if rule.metric in attribution.METRICS else rule.metric.partition(".")[0]
+    family = "membership" if rule.metric in (*membership.METRICS, *minimisation.METRICS) else family
     beside = {"mitigation": ("fairness",)}.get(family, ())
     return (family, *beside, *(("explainability",) if rule.hardly_used_below is not None else ()))
 
