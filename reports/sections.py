@@ -63,6 +63,7 @@ _BY_PART = tuple(
         "class_precision", "class_f1",
     )
 )
+_NAMED = 6
 _ERRORS = ("performance.day_error_rate", "performance.day_mae", "performance.error_rate", "performance.mae")
 _OVER_REST = (
     "drift.psi", "drift.jensen_shannon", "drift.ks", "drift.total_variation", "drift.cramers_v", "drift.wasserstein",
@@ -130,7 +131,7 @@ def _check(source: Source, finding: Finding) -> Check:
         rule=finding.rule,
         metric=finding.metric,
         title=metric.title,
-        part=part_words(finding.over, source.word),
+        part=part_words(finding.over, source.word) or _unneeded(source, m),
         family=finding.family,
         status=finding.status,
         figure=source.figure(finding, unit, reason),
@@ -144,6 +145,14 @@ def _check(source: Source, finding: Finding) -> Check:
         applies=applies(source, finding),
         evidence=source.evidence(finding.metric),
     )
+
+
+def _unneeded(source: Source, m: Measurement | None) -> str:
+    """Return the names of the columns that the model does as well without, those that speak of a person first."""
+    if m is None or m.metric != "privacy.unneeded_columns":
+        return ""
+    names = [source.word(str(column)) for column in m.details.get("columns") or ()]
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def performance(source: Source) -> list[Line]:
