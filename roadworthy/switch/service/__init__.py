@@ -15,6 +15,20 @@
 What is said over the wire is written down in docs/switch-protocol.md.
 """
 
-from roadworthy.switch.service.app import Options, create
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roadworthy.switch.service.app import Options, create
 
 __all__ = ["Options", "create"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the application when it is asked for: who only reads heartbeats needs no web framework."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from roadworthy.switch.service import app
+
+    return getattr(app, name)

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from roadworthy import __version__
 from roadworthy.errors import RefusedError, RoadworthyError, StorageError, UsageError
@@ -402,7 +402,7 @@ def _watch(app: FastAPI, service: _Service) -> None:
     registry = CollectorRegistry()
     registry.register(Figures(service.watcher, service.control, service.instances, service.bell))
 
-    @app.get("/metrics", tags=["status"])
+    @app.get("/metrics", response_class=PlainTextResponse, tags=["status"])
     async def metrics() -> Response:
         """Return the metrics in Prometheus' text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
