@@ -219,7 +219,7 @@ def columns_of(passport: Passport) -> dict[str, tuple[str, ...]]:
     """Return every declared column with its roles, in the order in which the passport names them.
 
     Roles are ``feature``, ``label``, ``prediction``, ``score``, ``protected``, ``identifier``, ``quasi_identifier``,
-    ``leak``, ``time``, ``unit`` (of independence), ``key`` and ``segment``; a column may have several.
+    ``sensitive``, ``leak``, ``time``, ``unit`` (of independence), ``key`` and ``segment``; a column may have several.
 
     Examples
     --------
@@ -233,6 +233,7 @@ def columns_of(passport: Passport) -> dict[str, tuple[str, ...]]:
     named += [(p.column, "protected") for p in passport.protected]
     named += [(i.column, "identifier") for i in passport.identifiers]
     named += [(c, "quasi_identifier") for c in passport.quasi_identifiers]
+    named += [(c, "sensitive") for c in passport.sensitive]
     named += [(c, "leak") for c in passport.leaks]
     named += [(passport.time, "time"), (passport.independence.column, "unit"), (passport.batches.key, "key")]
     named += [(c, "segment") for c in passport.segments]

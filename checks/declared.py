@@ -74,6 +74,7 @@ def _declared(passport: Passport) -> Iterator[tuple[Where, str, str]]:
     yield from ((("identifiers", i, "column"), one.column, "identifier") for i, one in enumerate(passport.identifiers))
     for i, column in enumerate(passport.quasi_identifiers):
         yield ("quasi_identifiers", i), column, "quasi-identifier"
+    yield from ((("sensitive", i), column, "sensitive") for i, column in enumerate(passport.sensitive))
     yield from ((("segments", i), column, "segment") for i, column in enumerate(passport.segments))
     if passport.independence.column is not None:
         yield ("independence", "column"), passport.independence.column, f"{passport.independence.unit} of independence"

@@ -81,6 +81,8 @@ class Subject:
         Which endpoint may be asked, and what the switch says of the model; None if none may.
     guarded : sequence of roadworthy.permissions.Guarded, optional
         Files and folders of state, keys and rows whose permissions are looked at; None if nobody named them.
+    restricted : pathlib.Path, optional
+        The folder of what holds rows, so that its age can be looked at; see `checks.restricted`.
     once : dict
         What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
@@ -110,6 +112,7 @@ class Subject:
     receipts: Mapping[str, str] | None = None
     probing: Probing | None = None
     guarded: Sequence[Guarded] | None = None
+    restricted: Path | None = None
     once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

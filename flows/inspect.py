@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from checks.privacy.retention import rests_on as kept_too_long
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.approving import approved_digests, supply_digests
 from flows.guarding import guarded_of
@@ -128,7 +129,7 @@ def inspect(
         probing, guarded = probing_of(workspace, passport, day, when, now), guarded_of(workspace, [passport])
         approved = approved_digests(workspace, ledger, passport)
         subject = replace(subject, approved=approved, probing=probing, guarded=guarded)
-        subject = replace(subject, receipts=recorded_receipts(ledger, subject))
+        subject = replace(subject, receipts=recorded_receipts(ledger, subject), restricted=workspace.restricted)
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
@@ -142,6 +143,7 @@ def inspect(
             "training": learnt_from(subject, when),
             "recipe": rests_on(subject, when),
             "members": learned_from(subject),
+            "kept_too_long": kept_too_long(subject),
             "waivers": [w.as_dict() for w in waivers],
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "supply": supply_digests(workspace.root, passport),

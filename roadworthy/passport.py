@@ -18,6 +18,7 @@ from roadworthy.documents import Document, Misplaced, Strict, read_document, val
 from roadworthy.errors import DocumentError
 from roadworthy.paths import Inside
 from roadworthy.recipe import Recipe
+from roadworthy.retention import Retention
 from roadworthy.serving import Endpoint
 from roadworthy.spending import Cost, Telemetry
 from roadworthy.supply import Artifact
@@ -328,6 +329,11 @@ class Passport(Strict):
     why_this_definition: str = Field(default="", description="Why fairness is defined the way the policy judges it.")
     identifiers: list[Identifier] = Field(default_factory=list, description="Columns that name a person or a case.")
     quasi_identifiers: list[str] = Field(default_factory=list, description="Columns that together can point at one person.")
+    sensitive: list[str] = Field(
+        default_factory=list,
+        description="Columns that nobody may learn of a person by knowing the quasi-identifiers; by default the label.",
+    )
+    retention: Retention | None = None
     leaks: list[str] = Field(default_factory=list, description="Columns that are known only after the outcome; never features.")
     independence: Independence = Independence()
     time: str | None = Field(default=None, description="Column of the event's time.")
@@ -398,6 +404,10 @@ class Passport(Strict):
                 raise Misplaced(f"the feature '{column}' stands here a second time.", "features", index)
         if self.endpoint is not None and self.inference_url is None:
             raise Misplaced("'endpoint' says how 'inference_url' may be asked, which is not declared.", "endpoint")
+        for index, column in enumerate(self.sensitive):
+            if column in self.quasi_identifiers:
+                said = f"'{column}' is a quasi-identifier: who knows it cannot learn it, so it is not 'sensitive' as well."
+                raise Misplaced(said, "sensitive", index)
         self._arrives()
         if not self.protected and not self.no_protected_because:
             raise ValueError(

@@ -65,8 +65,13 @@ def files_of(root: Path, pattern: str, day: date | None = None) -> list[Path]:
 
 def newest_day(root: Path, pattern: str, not_after: date) -> date | None:
     """Return the newest day up to `not_after` for which the declared path has a file, or None."""
+    return max(days_of(root, pattern, not_after), default=None)
+
+
+def days_of(root: Path, pattern: str, not_after: date) -> list[date]:
+    """Return every day up to `not_after` for which the declared path has a file, oldest first."""
     parts = pattern.split("{date}")
-    found = []
+    found = set()
     any_day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
     # A path is a glob, or the very name of a file (see `files_of`), so both are looked for.
     ways = {any_day.join(parts), any_day.join(glob.escape(p) for p in parts)}
@@ -78,6 +83,6 @@ def newest_day(root: Path, pattern: str, not_after: date) -> date | None:
             except ValueError:
                 continue
             if day <= not_after and Path(path) in files_of(root, pattern, day):
-                found.append(day)
+                found.add(day)
                 break
-    return max(found, default=None)
+    return sorted(found)

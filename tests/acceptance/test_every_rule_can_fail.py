@@ -151,6 +151,14 @@ def case_of(rule: str, model: str) -> Case:
         "members-hidden": Case(model, change_reference=_by_heart, edit=_learned_from),
         "members-not-named": Case(model, _unsure, change_reference=_by_heart, edit=_learned_from),
         "inputs-needed": Case(model, spoil=_one_column_decides),
+        "people-no-name": Case(
+            model, change_reference=put(number, lambda t: np.arange(len(t)) + 0.5), edit=lambda s: _quasi(unpin(s), number),
+        ),
+        "people-no-finer": Case(
+            model, put(number, lambda t: rng.uniform(size=len(t))), edit=lambda s: _quasi(unpin(s), number),
+            change_reference=put(number, lambda t: np.arange(len(t)) % 2 + 0.5),
+        ),
+        "kept-no-longer": Case(model, edit=lambda s: re.sub(r"(retention:\n  days: )\d+", r"\g<1>3", s)),
         "groups-covered": Case(model, blank("age" if model == "credit" else "AGEP", 0.5)),
     }
     if rule.startswith(("cost-", "vendor-")):
@@ -280,6 +288,12 @@ def _group(table: pd.DataFrame, model: str) -> pd.Series:
 def _came_around(text: str) -> str:
     """Ask for a receipt of a batch that did not come through intake."""
     return text + "intake: {path: 'raw/{date}.csv', format: csv, required: true, key: env:PSEUDONYMS}\n"
+
+
+def _quasi(text: str, column: str) -> str:
+    """Name one column as all that could lead to a person."""
+    lines = [line for line in text.splitlines() if not line.startswith(("quasi_identifiers:", "sensitive:"))]
+    return "\n".join([*lines, f"quasi_identifiers: [{column}]"]) + "\n"
 
 
 def _leaks(text: str, column: str) -> str:

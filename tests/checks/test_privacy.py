@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from checks.intervals import wilson
-from checks.privacy import COLUMNS, UNDECLARED, measure
+from checks.privacy.undeclared import COLUMNS, UNDECLARED, measure
 from roadworthy.catalogue import catalogue
 from roadworthy.measurement import Measurement
 from tests.support import DAY, make_subject, passport_of
