@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 
 from flows import printing
+from flows.commands.data import app as data_app
 from flows.commands.options import JsonOption, WorkspaceOption, err, out
 from flows.commands.switch import switch_app
 from roadworthy.errors import EXIT_USAGE, DocumentError, RoadworthyError, UsageError
@@ -32,6 +33,7 @@ app = typer.Typer(
 passport_app = typer.Typer(no_args_is_help=True, help="The passports of model versions.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(passport_app, name="passport")
+app.add_typer(data_app, name="data")
 
 
 
@@ -184,7 +186,7 @@ def gate(
 
 @app.command()
 def reproduce(model: str, version: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> int:
-    """Make a model version again by its recorded recipe and say what differs; records nothing."""
+    """Make a model version again by its recorded recipe and say what differs; records only that data were opened."""
     from flows import reproducing
 
     here = Workspace.find(workspace)

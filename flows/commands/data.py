@@ -77,7 +77,8 @@ def log(
     for one in found:
         what = ", ".join(f"{part['role']} {part['path']}" for part in one["what"])
         day = f" on {one['day']}" if one.get("day") else ""
-        said = f"{one['at'][:19]}  {one['actor']}  {one['outcome']}  {one['model']}@{one['version']}{day}: {what}. {one['purpose']}"
+        who = f"{one['at'][:19]}  {one['actor']}  {one['outcome']}  {one['model']}@{one['version']}{day}"
+        said = f"{who}: {what}. {one['purpose']}"
         out.print(escape(cell(said)))
     if not found:
         out.print("Nothing was opened yet.")

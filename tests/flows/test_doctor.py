@@ -18,7 +18,7 @@ from rich.console import Console
 
 from flows import doctor, printing
 from flows.cli import run
-from flows.doctor import Check, disk, machine, server, state
+from flows.doctor import Check, disk, machine, private, server, state
 from flows.orchestration import QUIET
 from roadworthy.errors import StorageError
 from roadworthy.ledger import Ledger
@@ -315,7 +315,7 @@ def test_the_command_answers_every_question_and_returns_one_if_anything_is_wrong
     found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
     assert list(found) == [
         "Python", "Packages", "Evidently", "Telemetry", "Clock", "State", "State's file system", "Evidence", "Disk",
-        "Permissions", "Alerts", "Prefect server",
+        "Permissions", "State, keys and rows", "Alerts", "Prefect server",
     ]
     assert [what for what, one in found.items() if not one["ok"]] == ["Permissions"], "the rest of this machine is fit"
     assert found["Permissions"]["says"].startswith("Everyone can write") and "chmod" in found["Permissions"]["do"]
@@ -337,3 +337,18 @@ def test_what_is_wrong_is_printed_with_what_to_do() -> None:
     printing.doctor(out, [doctor.Check("Disk", True, "9 GB."), doctor.Check("Clock", False, "It says [bold]1970.", "Set it.")])
     said = text.getvalue()
     assert "✓ Disk: 9 GB." in said and "✕ Clock: It says [bold]1970. Set it." in said and "1 thing to mend." in said
+
+
+def test_open_keys_rows_and_state_are_said_with_what_closes_them(tmp_path: Path) -> None:
+    here = workspace(tmp_path / "w", "alerts: {owner: ['file:chat']}\n")
+    assert private.kept(here).ok
+    (here.root / "chat").write_text("s3cret", encoding="utf-8")
+    (here.root / "chat").chmod(0o644)
+    here.restricted.mkdir(parents=True)
+    here.restricted.chmod(0o755)
+    here.made.chmod(0o777)
+    found = private.kept(here)
+    assert not found.ok and "s3cret" not in found.says
+    for do in (f"chmod go-w {here.made}", f"chmod 700 {here.restricted}", f"chmod 600 {here.root / 'chat'}"):
+        assert do in found.do
+    assert "State, keys and rows" in {one.what for one in doctor.examine(here, now=NOW, environment={})}
