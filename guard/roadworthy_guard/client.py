@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from roadworthy_guard import words
 from roadworthy_guard.clock import Clock, Upward, written
-from roadworthy_guard.content import Content
 from roadworthy_guard.core import Core, log
 from roadworthy_guard.decision import GuardError
 from roadworthy_guard.kept import KeptEnvelope
@@ -23,9 +22,10 @@ from roadworthy_guard.wire import Failed, Place, Secret, Wire
 TIMEOUT = 1.0
 POLL = 2.0           # without a stream of events
 POLL_STREAMING = 5.0
-BEAT = 5.0
+BEAT = 4.0           # looked at each second, so that no two are further apart than 5 s
 QUIET = 12.0         # a stream sends a heartbeat every 5 s
 _LONGEST_BACK_OFF = 2.0
+_KEEP = 30.0         # how often what is kept is made young on disk
 _GAP = 0.05          # a flood of events asks at most 20 times a second
 
 
@@ -66,6 +66,8 @@ class Client:
         self._failures = 0
         self._heard: bool | None = None
         self._kept_problem = ""
+        self._kept_at = float("-inf")
+        self._body = b""
         self.instance = self._name()
 
     def _name(self, child: bool = False) -> str:
@@ -114,8 +116,8 @@ class Client:
         """End both threads and say good-bye to the service, for at most a second."""
         self._stop.set()
         self._wake.set()
-        for wire in self._wires[1:]:
-            wire.close()
+        for wire in self._wires:
+            wire.interrupt()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(TIMEOUT)
@@ -162,6 +164,8 @@ class Client:
                 left -= 1.0
                 self._core.reread()
                 self._core.tick()
+                if not self._failures:
+                    self._beat(wire)
             stop.wait(max(0.0, _GAP - (time.monotonic() - began)))
 
     def _pause(self) -> float:
@@ -195,13 +199,17 @@ class Client:
         self._etag = f'"{content.digest}"'
         if before is None or not before.confirmed or content.order != before.content.order:
             self._acted = written(moment)
-        self._keep(content, before, body, found.get("roadworthy-fresh", ""), sent)
+        self._keep(body, found.get("roadworthy-fresh", ""), sent)
 
-    def _keep(self, content: Content, before: Snapshot | None, body: bytes, header: str, sent: float) -> None:
-        if self._kept is None or not body or (before is not None and before.confirmed and before.content == content):
+    def _keep(self, body: bytes, header: str, sent: float) -> None:
+        """Keep what is new at once, and what is confirmed now and then, so that it is not older on disk than it is."""
+        self._body = body or self._body
+        now = time.monotonic()
+        if self._kept is None or not self._body or (not body and now - self._kept_at < _KEEP):
             return
+        self._kept_at = now
         try:
-            self._kept.write(body, header, sent)
+            self._kept.write(self._body, header, sent)
             self._kept_problem = ""
         except (OSError, UnicodeError) as problem:
             self._kept_problem = f"it cannot be written: {problem}"

@@ -93,6 +93,7 @@ class Core:
         self._counts: dict[str, int] = {}
         self._last_ignored = ""
         self._said: dict[tuple[str, str], str] = {}
+        self._say_again = float("inf")
         self._stale: bool | None = None
         self._listeners: list[Callable[[str], None]] = []
 
@@ -223,6 +224,8 @@ class Core:
         view = self.view
         if view.snapshot is None:
             return
+        if self._ticks() >= self._say_again and self._tell_states():  # a lease lapsed, or a time was over
+            self._emit(CHANGED)
         tiers = {one.tier for versions in view.snapshot.content.service.values() for one in versions.values()}
         bound = min((view.bounds[tier] for tier in tiers), default=min(view.bounds.values()))
         if not view.snapshot.confirmed or view.snapshot.age_at(self._ticks()) > bound:
@@ -263,20 +266,25 @@ class Core:
         if self.source is not None and self._pid == os.getpid():
             self.source.close()
 
-    def _tell_states(self) -> None:
+    def _tell_states(self) -> bool:
+        """Say of each version whose state is another one what it is; return whether there was any."""
         snapshot = self.view.snapshot
         if snapshot is None:
-            return
+            return False
+        changed, now, lasts = False, self._ticks(), float("inf")
         for model, version in _pairs(snapshot, self._said):
-            now = self._ticks()
-            decision, _ = decide(
-                snapshot.content, self.view.more, model, version, None, age=0.0, confirmed=True,
+            decision, left = decide(
+                snapshot.content, self.view.more, model, version, None, age=float("-inf"), confirmed=True,
                 moment=snapshot.moment_at(now), bounds=self.view.bounds,
             )
+            lasts = min(lasts, left)
             before = self._said.get((model, version))
             self._said[model, version] = decision.state
             if before != decision.state:
+                changed = True
                 log.warning("%s %r: %s, was %s (%s)", model, version, decision.state, before or "not known", decision.reason)
+        self._say_again = now + lasts
+        return changed
 
     def _tell_age(self, *, stale: bool) -> None:
         if stale is self._stale:

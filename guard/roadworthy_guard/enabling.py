@@ -6,6 +6,7 @@ database.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from roadworthy_guard.keys import verifies
 from roadworthy_guard.people import AUTHORITY, GUARDIAN, People
 
 PREFIX = b"roadworthy-enable-v1\n"
+ENABLE, BREAK_GLASS = "enable", "break-glass"
+GLASS = 3600.0  # seconds that a break-glass may last at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,14 @@ class Enabled:
         The fence of the row that it lifts.
     asked_at : str
         When it was asked for.
+    until : float
+        When a break-glass ends, in seconds since 1970; infinity for one that does not end by time.
     """
 
     scope: tuple[str, str, str]
     lifts: int
     asked_at: str
+    until: float = math.inf
 
 
 def check(statement: str, signatures: str, people: People) -> Enabled:
@@ -55,7 +61,8 @@ def check(statement: str, signatures: str, people: People) -> Enabled:
     found = words.mapping(words.parse(raw))
     if words.canonical(found) != raw:
         raise ValueError("the statement is not canonical JSON")
-    if found.get("act") != "enable" or found.get("schema_version") != 1:
+    act = found.get("act")
+    if act not in (ENABLE, BREAK_GLASS) or found.get("schema_version") != 1 or ("until" in found) is not (act == BREAK_GLASS):
         raise ValueError("the statement does not switch anything on")
     signed = _signers(words.sequence(words.parse(signatures.encode())), raw, people)
     asked = words.text(found.get("requested_by"))
@@ -63,9 +70,12 @@ def check(statement: str, signatures: str, people: People) -> Enabled:
         raise ValueError("the one who asked has not signed")
     if not any(GUARDIAN in roles for who, roles in signed.items() if who != asked):
         raise ValueError("no second person who is Guardian has signed")
-    clock.parse(found.get("asked_at"))
+    asked_at = clock.parse(found.get("asked_at"))
+    until = clock.parse(found["until"]) if act == BREAK_GLASS else math.inf
+    if act == BREAK_GLASS and not asked_at < until <= asked_at + GLASS:
+        raise ValueError("the statement breaks the glass for too long")
     scope = words.text(found.get("model")), words.text(found.get("version")), words.text(found.get("segment"))
-    return Enabled(scope, words.whole(found.get("fence")), str(found["asked_at"]))
+    return Enabled(scope, words.whole(found.get("fence")), str(found["asked_at"]), until)
 
 
 def _signers(signatures: Sequence[Any], raw: bytes, people: People) -> Mapping[str, frozenset[str]]:

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from roadworthy_guard import batch
 from roadworthy_guard.clock import Clock
@@ -30,6 +30,11 @@ T = TypeVar("T")
 _living: weakref.WeakSet[Core] = weakref.WeakSet()
 
 
+class _Check(Protocol):
+    def __call__(self, model: str, version: str | None = None, segment: str | None = None) -> Decision:
+        """Say whether a model may serve a request now; see `Core.check`."""
+
+
 class Guard:
     """Says before each answer whether a model may serve.
 
@@ -40,7 +45,7 @@ class Guard:
     def __init__(self, core: Core, source: Source | None) -> None:
         self._core = core
         core.source = source
-        self.check: Callable[..., Decision] = core.check
+        self.check: _Check = core.check
         _living.add(core)
 
     @classmethod

@@ -6,12 +6,13 @@ each adds what it finds there to its own, and what was lifted is lifted again fr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roadworthy_guard import clock, words
 from roadworthy_guard.content import Stop, state
-from roadworthy_guard.decision import ACTIVE, ANY, RANK, UNKNOWN
+from roadworthy_guard.decision import ACTIVE, ANY, DISABLED, RANK, UNKNOWN
 from roadworthy_guard.enabling import Enabled, check
 from roadworthy_guard.kept import Kept
 from roadworthy_guard.people import People
@@ -77,10 +78,14 @@ class Memory:
         found = []
         for scope in {*self.stops, *active}:
             held, on = self.stops.get(scope), active.get(scope)
-            if on is not None and self._lifted(held, on, proofs.get(scope, [])):
-                self.stops.pop(scope, None)
-                self.proved[scope] = on.fence
-                found.append(on)  # it may be for a time only
+            until = self._lifted(held, on, proofs.get(scope, [])) if on is not None else None
+            if on is not None and until is not None:
+                # What was signed for a time ends then, whatever the table says of its terms.
+                ends, then = min(on.until, until), on.then_state or (held.state if held is not None else DISABLED)
+                found.append(Stop(*scope, ACTIVE, on.since, on.fence, ends, then if ends < math.inf else ""))
+                if until == math.inf:
+                    self.proved[scope] = on.fence
+                    self.stops.pop(scope, None)
             elif held is not None:
                 found.append(held)
             elif on is not None:
@@ -88,10 +93,15 @@ class Memory:
                 found.append(Stop(*scope, UNKNOWN, on.since, on.fence, said=said))
         return found
 
-    def _lifted(self, stop: Stop | None, row: Stop, proofs: Sequence[Enabled]) -> bool:
-        if stop is None:
-            return self.proved.get(row.scope) == row.fence or any(proof.lifts < row.fence for proof in proofs)
-        return any(proof.lifts >= stop.fence and proof.asked_at >= stop.since for proof in proofs)
+    def _lifted(self, stop: Stop | None, row: Stop, proofs: Sequence[Enabled]) -> float | None:
+        """Return until when what was signed makes the row active, in seconds since 1970; None if it does not."""
+        if stop is None and self.proved.get(row.scope) == row.fence:
+            return math.inf
+        fits = [
+            proof.until for proof in proofs
+            if (proof.lifts < row.fence if stop is None else proof.lifts >= stop.fence and proof.asked_at >= stop.since)
+        ]
+        return max(fits, default=None)
 
     def _proofs(
         self, signed: Mapping[int, tuple[str, str]], people: People, wanted: set[Scope]

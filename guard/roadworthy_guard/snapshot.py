@@ -138,10 +138,10 @@ def fresh(header: str | None, keys: Mapping[str, Ed25519PublicKey], nonce: str |
         keyid, heard = words.text(found.get("keyid")), words.text(found.get("nonce"))
     except ValueError as problem:
         raise Ignored(GARBAGE, f"The token of its age cannot be understood: {problem}.") from None
-    if not verifies(keys.get(keyid), signature, FRESH + said):
-        raise Ignored(SIGNATURE, "The token of its age is not signed by a pinned key.")
     if nonce is not None and not hmac.compare_digest(heard.encode(), nonce.encode()):
         raise Ignored(STALE, "The token answers another request; a recording or a cache sent it.")
+    if not verifies(keys.get(keyid), signature, FRESH + said):
+        raise Ignored(SIGNATURE, "The token of its age is not signed by a pinned key.")
     return token
 
 

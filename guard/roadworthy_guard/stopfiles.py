@@ -62,8 +62,9 @@ def _file(path: Path) -> tuple[Stop, ...]:
         since = _changed(path)
         if path.is_dir():  # `mkdir STOP.credit` is a stop as well
             return (Stop(model, ANY, ANY, DISABLED, since),)
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE + 1)
+        # Not blocking: a named pipe of that name must stop the model, and not the guard.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            data = file.read(_MAX_FILE + 1) or b""
     except FileNotFoundError:
         return ()
     except OSError as problem:

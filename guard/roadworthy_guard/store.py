@@ -38,9 +38,15 @@ class Tables:
         Fence to statement and signatures.
     """
 
-    def __init__(self, execute: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    def __init__(self, connected: Callable[[str], list[tuple[Any, ...]]]) -> None:
+        there = {row[0] for row in connected("select name from sqlite_master where type = 'table'")}
+
+        def execute(sql: str) -> list[tuple[Any, ...]]:
+            """Return no rows of a table that nothing has needed yet."""
+            return connected(sql) if sql.rpartition(" ")[2] in there else []
+
         moved = dict(execute("select name, value from switch_clock"))
-        self.epoch, self.sequence = words.whole(moved.get("epoch")), words.whole(moved.get("sequence"))
+        self.epoch, self.sequence = words.whole(moved.get("epoch", 1)), words.whole(moved.get("sequence", 0))
         service: dict[str, dict[str, Service]] = {}
         every = execute("select model, version, tier, fallback, lease_until from switch_service")
         for model, version, tier, fallback, lease in every:
@@ -171,11 +177,10 @@ class Reader:
                 tables = read(self._database)
                 if (tables.epoch, tables.sequence) < max(self._memory.order, self._core.order):
                     raise Ignored(ORDER, "The tables of the switch are older than what was seen.")
+                self._take(tables, everything, gone, sent, now)
             except Ignored as ignored:
                 self._core.ignored(ignored)
                 self._core.remember([*everything, *self._memory.stops.values()], gone)
-            else:
-                self._take(tables, everything, gone, sent, now)
             self._memory.wall = max(self._memory.wall, self._clock.wall())
             self._memory.save()
         self._core.tick()
@@ -185,7 +190,10 @@ class Reader:
         now = self._upward.passed(max([now, *seen]))
         holding = self._memory.holding(tables.rows, tables.signed, self._trusted(), now)
         self._memory.order = (tables.epoch, tables.sequence)
-        content = Content(tables.epoch, tables.sequence, BOUNDS, tables.service, contents.by_model(holding))
+        try:
+            content = Content(tables.epoch, tables.sequence, BOUNDS, tables.service, contents.by_model(holding))
+        except ValueError as problem:
+            raise Ignored(GARBAGE, f"The switch cannot be held: {problem}.") from None
         self._core.take(Snapshot(content, sent, 0.0, now), everything, gone)
 
     def _trusted(self) -> People | None:

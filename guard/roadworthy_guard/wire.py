@@ -211,6 +211,13 @@ class Wire:
         finally:
             self.close()
 
+    def interrupt(self) -> None:
+        """Wake the thread that reads, from another one; it gets an error."""
+        made = self._socket
+        if made is not None:
+            with suppress(OSError):
+                made.raw.shutdown(socket.SHUT_RDWR)
+
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
         deadline = time.monotonic() + self._timeout
         if self._connection is None:

@@ -82,6 +82,14 @@ class Key:
         )
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of the service."""
+
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -98,8 +106,7 @@ class Service:
         self._held = canonical(held)
         self._changed = threading.Condition()
         self._ended = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

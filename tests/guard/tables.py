@@ -73,7 +73,8 @@ class Workspace:
         with closing(sqlite3.connect(self.database, isolation_level=None)) as con:
             con.execute("begin immediate")
             con.execute(sql, values)
-            con.execute("update switch_clock set value = value + ? where name = 'sequence'", (sequence,))
+            if sequence:
+                con.execute("update switch_clock set value = value + ? where name = 'sequence'", (sequence,))
             con.execute("commit")
 
     def row(
@@ -94,6 +95,7 @@ class Workspace:
             "requested_by": "ada", "schema_version": 1, "segment": "*", "version": "*",
             **changes,
         }
+        said = {name: value for name, value in said.items() if value is not None}
         raw = canonical(said)
         signatures = [
             {"by": who, "signature": base64.b64encode(key.private.sign(b"roadworthy-enable-v1\n" + raw)).decode()}

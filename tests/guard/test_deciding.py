@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadworthy_guard.content import BOUNDS, Content, Service, Stop, by_model
@@ -173,6 +173,7 @@ def strictness(decision: Decision) -> tuple[bool, bool, int]:
     return not decision.serves, decision.fallback or not decision.serves, RANK[decision.state]
 
 
+@settings(max_examples=60)
 @given(contents, asked, stops, ages)
 def test_one_more_stop_never_makes_an_answer_looser(held: Content, what: Any, more: Stop, age: float) -> None:
     before = ask(held, *what, age=age)
@@ -180,6 +181,7 @@ def test_one_more_stop_never_makes_an_answer_looser(held: Content, what: Any, mo
     assert RANK[after.state] >= RANK[before.state] and (before.serves or not after.serves)
 
 
+@settings(max_examples=60)
 @given(contents, asked, ages)
 def test_naming_less_is_never_answered_looser(held: Content, what: Any, age: float) -> None:
     model, version, segment = what
@@ -190,6 +192,7 @@ def test_naming_less_is_never_answered_looser(held: Content, what: Any, age: flo
             assert strictness(vague) >= strictness(full) or RANK[vague.state] > RANK[full.state]
 
 
+@settings(max_examples=60)
 @given(contents, asked, ages, st.floats(0, 5000), st.booleans())
 def test_an_answer_holds_as_long_as_it_says_and_time_never_loosens_it(
     held: Content, what: Any, age: float, later: float, confirmed: bool

@@ -73,11 +73,12 @@ WRONG: list[dict[str, Any]] = [
     {"by": (("ada", ADA), ("gus", NEW))}, {"by": (("ada", ADA), ("gus", ADA))}, {"by": (("ada", ADA), ("nobody", GUS))},
     {"by": (("gus", GUS), ("olga", OLGA))}, {"requested_by": "gus", "by": (("gus", GUS), ("ada", ADA))},
     {"lifts": 11}, {"asked": 0.0}, {"model": "bikes"}, {"segment": "region:eu"}, {"version": "1.0.0"}, {"act": "extend"},
-    {"schema_version": 2}, {"by": ()},
+    {"schema_version": 2}, {"by": ()}, {"until": stamp(time.time() + 600)}, {"act": "break-glass"},
+    {"act": "break-glass", "until": stamp(time.time() + 7200)},
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: "-".join(wrong))
 def test_anything_less_than_that_leaves_it_stopped(workspace: Workspace, wrong: dict[str, Any]) -> None:
     workspace.row("disabled", 12)
     with embedded(workspace) as guard:
@@ -142,19 +143,23 @@ def test_what_was_proved_stays_proved_when_a_guardian_leaves_and_a_new_guardian_
         assert state(guard) == "unknown" and "lost versions" in guard.health()["people"]
 
 
-def test_a_break_glass_needs_signatures_and_ends_by_itself(workspace: Workspace) -> None:
+@pytest.mark.parametrize("terms", [True, False], ids=["with its terms", "without them"])
+def test_a_break_glass_needs_signatures_and_ends_by_itself(workspace: Workspace, terms: bool) -> None:
     workspace.row("disabled", 12)
     wall = [time.time()]
     clock = Clock(wall=lambda: wall[0])
     with embedded(workspace, clock=clock) as guard:
         workspace.row("active", 20)
-        terms = ("credit", "*", "*", 20, "", stamp(wall[0] + 600), "disabled")
-        workspace.run("insert into switch_terms values (?, ?, ?, ?, ?, ?, ?)", *terms)
+        if terms:
+            row = ("credit", "*", "*", 20, "", stamp(wall[0] + 600), "disabled")
+            workspace.run("insert into switch_terms values (?, ?, ?, ?, ?, ?, ?)", *row)
         assert state(guard) == "disabled"
-        workspace.sign(20, 12)
+        workspace.sign(20, 12, act="break-glass", until=stamp(wall[0] + 600))
         assert state(guard) == "active"
         wall[0] += 601
         assert state(guard) == "disabled" and "until" in guard.check("credit", "1.0.0").reason
+    with embedded(workspace, clock=clock) as guard:
+        assert guard.check("credit", "1.0.0").state == "disabled", "nor does a new start believe it"
 
 
 # --- STOP files
@@ -189,7 +194,8 @@ def test_the_stop_of_everything_and_of_a_folder_that_cannot_be_read(workspace: W
 
 
 @pytest.mark.parametrize("sql", [
-    "update switch_clock set value = 'x' where name = 'epoch'", "delete from switch_clock", "drop table switch_service",
+    "update switch_clock set value = 'x' where name = 'epoch'", "delete from switch_clock", "drop table switch_clock",
+    "alter table switch_service drop column tier",
     "update switch_service set tier = 'medium'", "update switch_service set fallback = 7",
     "update switch_service set lease_until = 'x'",
     "insert into switch values ('credit', '*', '*', 'resting', '', '', '', '', 3)",
@@ -207,6 +213,16 @@ def test_tables_that_cannot_be_understood_change_nothing_and_high_refuses(worksp
         ahead[0] = 5.1
         look(guard)
         assert guard.check("credit", "1.0.0").state == "unknown" and guard.check("bikes", "1.0.0").serves
+
+
+def test_a_table_that_nothing_has_needed_yet_is_empty(workspace: Workspace) -> None:
+    for table in ("switch", "switch_terms", "switch_signed"):
+        workspace.run(f"drop table {table}")
+    with embedded(workspace) as guard:
+        assert guard.check("credit", "1.0.0").serves
+    workspace.run("drop table switch_service")
+    with embedded(workspace) as guard:
+        assert guard.check("credit", "1.0.0").state == "unknown"
 
 
 @pytest.mark.parametrize("what", ["gone", "garbage", "empty", "locked", "older"])

@@ -237,6 +237,13 @@ def test_a_stop_file_stops_the_very_next_check(tmp_path: Path) -> None:
         assert guard.check("flights", "1.0.0").serves and guard.check("credit", "1.0.0").serves
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_named_pipe_stops_the_model_and_not_the_guard(tmp_path: Path) -> None:
+    with served(stop_folders=[tmp_path]) as (_, guard):
+        os.mkfifo(tmp_path / "STOP.credit")
+        assert guard.check("credit", "1.0.0").state == "disabled"
+
+
 @pytest.mark.parametrize(("text", "state"), [
     ("", "disabled"), ("\n", "disabled"), ("stop it!", "unknown"), ("{}", "unknown"), ("[" * 9999, "unknown"),
     (json.dumps({"schema_version": 1, **stop("credit", "active"), "at": "2026-11-29T03:00:00.000000Z"}), "unknown"),
