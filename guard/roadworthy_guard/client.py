@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -25,6 +26,7 @@ POLL_STREAMING = 5.0
 BEAT = 4.0           # looked at each second, so that no two are further apart than 5 s
 QUIET = 12.0         # a stream sends a heartbeat every 5 s
 _LONGEST_BACK_OFF = 2.0
+_MAX_MODELS = 1000   # in a heartbeat
 _KEEP = 30.0         # how often what is kept is made young on disk
 _GAP = 0.05          # a flood of events asks at most 20 times a second
 
@@ -45,14 +47,18 @@ class Client:
     clock : Clock
     poll : float
         Longest pause between two requests without a stream, in seconds.
+    models : sequence of str
+        What heartbeats name; by default every model in service.
     """
 
     def __init__(
         self, core: Core, place: Place, token: Secret, keys: dict[str, Ed25519PublicKey], instance: str,
         kept: KeptEnvelope | None, clock: Clock, poll: float = POLL,
+        models: Sequence[str] = (),
     ) -> None:
         self._core, self._place, self._token, self._keys = core, place, token, keys
         self._named, self._kept, self._clock, self._poll = instance, kept, clock, poll
+        self._models = sorted(models)
         self._threads: list[threading.Thread] = []
         self._wires: list[Wire] = []
         self._stop = threading.Event()
@@ -220,9 +226,10 @@ class Client:
         if order == self._beaten and now - self._beat_at < BEAT:
             return
         snapshot = self._core.view.snapshot
-        models = sorted(snapshot.content.service) if snapshot is not None else []
+        models = self._models or (sorted(snapshot.content.service) if snapshot is not None else [])
         body = {
-            "instance": self.instance, "models": models, "epoch": order[0], "sequence": order[1], "acted_at": self._acted,
+            "instance": self.instance, "models": models[:_MAX_MODELS], "epoch": order[0], "sequence": order[1],
+            "acted_at": self._acted,
         }
         try:
             self._post(wire, body)

@@ -52,7 +52,7 @@ class Guard:
     def remote(
         cls, url: str, token: str, *, keys: Iterable[str], instance: str = "", bounds: Mapping[str, float] | None = None,
         keep: Path | str | None = None, stop_folders: Sequence[Path | str] = (), context: ssl.SSLContext | None = None,
-        allow_http: bool = False, poll: float = 2.0, clock: Clock | None = None,
+        allow_http: bool = False, poll: float = 2.0, models: Sequence[str] = (), clock: Clock | None = None,
     ) -> Guard:
         """Return a guard that listens to a switch service.
 
@@ -78,6 +78,8 @@ class Guard:
             Plain HTTP to another machine, for a network that encrypts by itself.
         poll : float
             Longest pause between two requests while no stream of events is open, in seconds.
+        models : sequence of str, optional
+            The models that this process serves, for its heartbeats; by default it names every model in service.
         clock : Clock, optional
 
         Raises
@@ -99,7 +101,7 @@ class Guard:
             raise GuardError("'poll' must be more than 0 seconds.")
         core = Core(clock, bounds or {}, StopFiles([Path(folder) for folder in stop_folders]))
         kept = KeptEnvelope(Kept(Path(keep)), trusted, clock) if keep is not None else None
-        client = Client(core, place, secret, trusted, instance, kept, clock, poll)
+        client = Client(core, place, secret, trusted, instance, kept, clock, poll, models)
         guard = cls(core, client)
         core.reread()
         client.load()

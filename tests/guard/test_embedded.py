@@ -78,7 +78,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: "-".join(wrong))
+@pytest.mark.parametrize("wrong", WRONG, ids="-".join)
 def test_anything_less_than_that_leaves_it_stopped(workspace: Workspace, wrong: dict[str, Any]) -> None:
     workspace.row("disabled", 12)
     with embedded(workspace) as guard:
