@@ -43,7 +43,7 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._run(
+        self.client(
             "initdb", "-D", str(folder / "data"), "-U", "rw", "-E", "UTF8", "--locale=C", "--no-sync", "--auth-local=trust",
             "--auth-host=scram-sha-256", f"--pwfile={secret}",
         )
@@ -126,11 +126,14 @@ class Server:
             cursor = con.execute(sql)
             return cursor.fetchall() if cursor.description is not None else []
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def client(self, name: str, *arguments: str, text: str = "") -> str:
+        """Run a program of the server's with `text` to read, and return what it writes."""
         done = subprocess.run(
-            [str(program(name)), *arguments], check=False, capture_output=True, text=True, cwd=self.folder, **self._as()
+            [str(program(name)), *arguments], check=False, capture_output=True, text=True, input=text, cwd=self.folder,
+            **self._as(),
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def _as(self) -> dict[str, object]:
         if self._who is None:

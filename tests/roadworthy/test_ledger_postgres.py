@@ -153,6 +153,15 @@ def test_the_same_statements_install_twice_and_by_two_at_once(postgres: Server) 
     assert all(name in DIALECT.schema[0] for name in FUNCTIONS)
 
 
+def test_a_dump_that_is_restored_is_the_same_record_under_the_same_guards(postgres: Server, twelve: str) -> None:
+    url = postgres.database()
+    postgres.client("psql", "-q", "-v", "ON_ERROR_STOP=1", url, text=postgres.client("pg_dump", twelve))
+    assert problems(url) == []
+    with Ledger.open(url) as ledger, Ledger.open(twelve, read_only=True) as before:
+        assert ledger.head() == before.head()
+        assert ledger.append("run", "a", {}, at=NOW).seq == 13
+
+
 # Faults.
 
 STEADY = """
