@@ -127,6 +127,22 @@ def difference(lock: Lock, people: People) -> list[str]:
     return sorted(who for who in {*locked, *now} if locked.get(who) != now.get(who))
 
 
+def check_locked(folder: Path, people: People, who: str) -> None:
+    """Refuse a person whose entry in ``people.yaml`` is not what the lock says; without a lock there is nothing to compare.
+
+    Raises
+    ------
+    RefusedError
+        If it differs.
+    TamperedError
+        If the lock itself does not hold.
+    """
+    lock = read(folder)
+    if lock.versions and who in difference(lock, people):
+        said = f"The entry of {who} in people.yaml is not what {FILE} says, so the key in it proves nothing."
+        raise RefusedError(said, "Have it signed in: roadworthy people sign")
+
+
 def _versions(folder: Path) -> list[Any]:
     try:
         found = json.loads((folder / FILE).read_bytes())

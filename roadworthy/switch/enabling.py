@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from roadworthy.errors import RefusedError, RoadworthyError
 from roadworthy.ledger import chain
 from roadworthy.ledger.chain import Execute, stamp
+from roadworthy.people_lock import check_locked
 from roadworthy.switch import files, requests, store, table, terms
 from roadworthy.switch.files import ACTIVE, ANY, Stop
 from roadworthy.switch.places import Places, places
@@ -27,7 +28,7 @@ from roadworthy.switch.terms import Terms
 if TYPE_CHECKING:
     from roadworthy.evidence import Bundle
     from roadworthy.ledger import Entry, Ledger
-    from roadworthy.people import People, Person
+    from roadworthy.people import Person
     from roadworthy.workspace import Workspace
 
 GREEN = "go"
@@ -236,7 +237,7 @@ def _refuse(workspace: Workspace, wish: Wish) -> None:
 
 
 def _check_asks(workspace: Workspace, wish: Wish) -> Person:
-    person = _person(workspace.people(), wish.requested_by, "ask")
+    person = _person(workspace, wish.requested_by, "ask")
     if not wish.reason.strip():
         raise RefusedError("Switching on again needs a reason.", "Say what was wrong and what was done.")
     if wish.until is not None and not wish.asked_at < wish.until <= wish.asked_at + requests.GLASS:
@@ -245,7 +246,7 @@ def _check_asks(workspace: Workspace, wish: Wish) -> Person:
 
 
 def _check_approves(workspace: Workspace, wish: Wish, by: str) -> Person:
-    person = _person(workspace.people(), by, "approve")
+    person = _person(workspace, by, "approve")
     if "guardian" not in person.roles:
         raise RefusedError(f"{by} is not a Guardian and cannot approve.", "Ask the Guardian.")
     if wish.requested_by == by:
@@ -253,7 +254,8 @@ def _check_approves(workspace: Workspace, wish: Wish, by: str) -> Person:
     return person
 
 
-def _person(people: People, who: str, what: str) -> Person:
+def _person(workspace: Workspace, who: str, what: str) -> Person:
+    people = workspace.people()
     person = people.find(who)
     if person is None:
         said = f"'{who}' is not in people.yaml and cannot {what}."
@@ -261,6 +263,8 @@ def _person(people: People, who: str, what: str) -> Person:
     if not set(person.roles) & set(AUTHORITY):
         said = f"{person.name} is {' and '.join(person.roles)} and cannot {what}."
         raise RefusedError(said, f"It takes one of: {', '.join(AUTHORITY)}.")
+    if person.public_key:
+        check_locked(workspace.root, people, who)
     return person
 
 

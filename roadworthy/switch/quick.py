@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -27,7 +27,7 @@ def stop_now(argv: Sequence[str], now: datetime | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str
-        ``MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]``.
+        ``MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--review-by DAY] [--workspace W]``.
     now : datetime, optional
         For tests.
     """
@@ -35,6 +35,7 @@ def stop_now(argv: Sequence[str], now: datetime | None = None) -> int:
         asked = _parser().parse_args(list(argv))
         root = _root(asked.workspace)
         _check(root, asked.model, asked.version)
+        _check_day(asked.review_by)
         by = asked.by or f"os-user:{_login()}"
         at = now or datetime.now(UTC)
         stop = Stop.make(asked.model, asked.version, asked.segment, state=DISABLED, at=at, by=by, reason=asked.reason)
@@ -46,6 +47,8 @@ def stop_now(argv: Sequence[str], now: datetime | None = None) -> int:
         if here.problem:
             outcome.unreached.append(here.problem)
         outcome = stopping.finish(here, stop, outcome, stopping.direct(here, WAIT))
+        if asked.review_by:
+            stopping.review_by(stopping.direct(here, WAIT), stop, outcome, asked.review_by)
     except RoadworthyError as problem:
         _say(str(problem), sys.stderr)
         return problem.exit_code if isinstance(problem, UsageError) else EXIT_UNDECIDED
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", metavar="V", help="only this version")
     parser.add_argument("--segment", metavar="S", help="only this segment, such as region:eu")
     parser.add_argument("--as", dest="by", metavar="PERSON", help="who stops it, by id in people.yaml")
+    parser.add_argument("--review-by", metavar="DAY", help="when it must be looked at again, such as 2026-04-09")
     parser.add_argument("-w", "--workspace", metavar="W", help="by default ROADWORTHY_WORKSPACE or the nearest folder upward")
     return parser
 
@@ -105,6 +109,15 @@ def _check(root: Path, model: str, version: str | None) -> None:
     there = places.versions(root, model)
     if version is not None and version not in there:
         raise UsageError(f"There is no version '{version}' of {model}.", f"Known: {', '.join(there) or 'none'}.")
+
+
+def _check_day(text: str | None) -> None:
+    try:
+        if text is None or date.fromisoformat(text).isoformat() == text:
+            return
+    except ValueError:
+        pass
+    raise UsageError(f"'{text}' is not a day.", "Write it as 2026-04-09.")
 
 
 def _login() -> str:

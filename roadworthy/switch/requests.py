@@ -193,8 +193,8 @@ def keep_signed(execute: Execute, fence: int, statement: str, signatures: Sequen
     )
 
 
-def check_signature(person: Person, statement: bytes, signature: str, *, needed: bool) -> bool:
-    """Say whether a person signed; refuse where that must be and is not.
+def check_signature(person: Person, statement: bytes, signature: str, *, needed: bool, domain: bytes = DOMAIN) -> bool:
+    """Say whether a person signed; refuse where that must be and is not. `domain` is what stands before the statement.
 
     Returns
     -------
@@ -217,6 +217,6 @@ def check_signature(person: Person, statement: bytes, signature: str, *, needed:
         return False
     if person.public_key is None:
         raise RefusedError(f"{person.name} signed, but people.yaml holds no public key of theirs.", "Have the key signed in.")
-    if not is_signed_by(person.public_key, DOMAIN + statement, signature):
+    if not is_signed_by(person.public_key, domain + statement, signature):
         raise RefusedError(f"The signature is not {person.name}'s over this request.", "Sign the statement as it is shown.")
     return True

@@ -102,7 +102,10 @@ def _served(row: tuple[Any, ...]) -> Served:
     return Served(**{**dict(zip(_NAMES, row, strict=True)), "fallback": bool(row[3])})
 
 
-def put_in(execute: Execute, live: Iterable[tuple[str, str, str, bool]], at: datetime, *, unread: Iterable[str] = ()) -> bool:
+def put_in(
+    execute: Execute, live: Iterable[tuple[str, str, str, bool]], at: datetime, *, unread: Iterable[str] = (),
+    keep: Iterable[str] = (),
+) -> bool:
     """Make the table say exactly which versions are in service; inside the caller's write transaction.
 
     A version that is new gets its first lease. A stop is never touched: putting a model in service again does not switch it on.
@@ -114,6 +117,8 @@ def put_in(execute: Execute, live: Iterable[tuple[str, str, str, bool]], at: dat
     at : datetime
     unread : iterable of str
         ``model@version`` of which nobody can know now whether it is live; left as it is.
+    keep : iterable of str
+        Names that are put in and taken out by others, such as the drill's canary; every version of them is left as it is.
 
     Returns
     -------
@@ -135,12 +140,21 @@ def put_in(execute: Execute, live: Iterable[tuple[str, str, str, bool]], at: dat
         else:
             continue
         changed = True
-    for key in set(there) - set(wanted) - kept:
+    others = set(keep)
+    for key in (key for key in set(there) - set(wanted) - kept if key[0] not in others):
         execute("delete from switch_service where model = :model and version = :version", {"model": key[0], "version": key[1]})
         changed = True
     if changed:
         clock.advance(execute)
     return changed
+
+
+def put_canary(execute: Execute, model: str, version: str, at: datetime) -> None:
+    """Put a version of the drill's canary in service in the place of any other: tier ``high``, no fallback, with a lease."""
+    install(execute)
+    execute("delete from switch_service where model = :model", {"model": model})
+    _put(execute, _leased(Served(model, version, "high", False, stamp(at)), at, ""))
+    clock.advance(execute)
 
 
 def renew(execute: Execute, model: str, version: str, *, evidence: str, at: datetime) -> bool:

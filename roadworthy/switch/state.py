@@ -145,7 +145,7 @@ class Switch:
 
     def stop(
         self, model: str, *, by: str, reason: str, at: datetime, version: str | None = None, segment: str | None = None,
-        evidence: str = "", to: str = DISABLED,
+        evidence: str = "", to: str = DISABLED, review_by: str = "",
     ) -> Outcome:
         """Take a model off the road: STOP files first, then row and ledger.
 
@@ -166,17 +166,23 @@ class Switch:
             Address of the bundle with the finding.
         to : str
             ``disabled`` or ``quarantined``.
+        review_by : str, optional
+            The day, as 2026-04-09, on which it must be looked at again; nothing but an alert happens on it.
 
         Raises
         ------
         UsageError
-            If there is no such model or version.
+            If there is no such model or version, neither among the passports nor in service.
         StorageError
             If the stop could be written nowhere.
         """
         if to not in (DISABLED, QUARANTINED):
             raise UsageError(f"A stop cannot make a model '{to}'.", f"It makes it {QUARANTINED} or {DISABLED}.")
-        return self._tighten(Stop.make(model, version, segment, state=to, at=at, by=by, reason=reason, evidence=evidence))
+        stop = Stop.make(model, version, segment, state=to, at=at, by=by, reason=reason, evidence=evidence)
+        outcome = self._tighten(stop)
+        if review_by:
+            stopping.review_by(self._ledger.transaction, stop, outcome, review_by)
+        return outcome
 
     def degrade(
         self, model: str, *, by: str, reason: str, at: datetime, version: str | None = None, segment: str | None = None,
@@ -200,17 +206,25 @@ class Switch:
         return enabling.approve(self._workspace, self._ledger, asked.id, by=approved_by, at=at)
 
     def _tighten(self, stop: Stop) -> Outcome:
-        known = models(self._workspace.root)
-        if stop.model != ANY and stop.model not in known:
-            raise UsageError(f"There is no model '{stop.model}'.", f"Known: {', '.join(known) or 'none'}.")
-        if stop.version != ANY and stop.version not in versions(self._workspace.root, stop.model):
-            there = ", ".join(versions(self._workspace.root, stop.model)) or "none"
-            raise UsageError(f"There is no version '{stop.version}' of {stop.model}.", f"Known: {there}.")
         here = places(self._workspace.root)
+        self._check_known(here, stop)
         if stop.evidence and self._done_before(stop):
             return Outcome(self.may_serve(stop.model, None if stop.version == ANY else stop.version).state)
         outcome = stopping.write_own(here, stop) if stopping.files_for(stop) else Outcome(stop.state)
         return stopping.finish(here, stop, outcome, self._ledger.transaction)
+
+    def _check_known(self, here: Places, stop: Stop) -> None:
+        """Refuse a mistyped name; what is in service is known, whatever became of its passport."""
+        known, there = models(self._workspace.root), versions(self._workspace.root, stop.model)
+        if stop.model == ANY or (stop.model in known and stop.version in (ANY, *there)):
+            return
+        serving = [one for one in read(here).service if one.model == stop.model]
+        if any(stop.version in (ANY, one.version) for one in serving):
+            return
+        if stop.model not in known and not serving:
+            raise UsageError(f"There is no model '{stop.model}'.", f"Known: {', '.join(known) or 'none'}.")
+        there = sorted({*there, *(one.version for one in serving)})
+        raise UsageError(f"There is no version '{stop.version}' of {stop.model}.", f"Known: {', '.join(there) or 'none'}.")
 
     def _done_before(self, stop: Stop) -> bool:
         try:

@@ -12,9 +12,10 @@ from roadworthy.errors import RoadworthyError, StorageError
 from roadworthy.ledger import database, sqlite
 from roadworthy.ledger.chain import Execute
 from roadworthy.ledger.postgres import UnreachableError
-from roadworthy.switch import files, table
+from roadworthy.switch import files, table, terms
 from roadworthy.switch.files import RANK, Stop
 from roadworthy.switch.places import Places
+from roadworthy.switch.terms import Terms
 
 Transaction = Callable[[], AbstractContextManager[Execute]]
 
@@ -83,6 +84,19 @@ def finish(places: Places, stop: Stop, outcome: Outcome, transaction: Transactio
             f"Make a file named {files.file_name(stop.model)} in {places.folder} by hand, or stop the process that serves it.",
         )
     return outcome
+
+
+def review_by(transaction: Transaction, stop: Stop, outcome: Outcome, day: str) -> None:
+    """Note the day on which a stop that holds must be looked at again; what fails is said in `outcome` and lifts nothing."""
+    what = f"The review of {stop.scope} by {day} could not be noted"
+    if not outcome.fence:
+        outcome.unreached.append(f"{what}, because the stop has no entry in the ledger yet.")
+        return
+    try:
+        with transaction() as execute:
+            terms.put(execute, Terms(*stop.key, outcome.fence, review_by=day))
+    except (RoadworthyError, sqlite3.Error, OSError, ValueError) as problem:
+        outcome.unreached.append(_sentence(problem, what))
 
 
 def files_for(stop: Stop) -> bool:

@@ -78,9 +78,12 @@ def tighten(execute: Execute, stop: Stop, *, record: bool = True) -> tuple[bool,
     fence = 0
     if record:
         chain.install(execute)
+        clock.install(execute)
+        epoch, sequence = clock.read(execute)
         body = {
             "model": stop.model, "version": stop.version, "segment": stop.segment,
             "from": mine.stop.state if mine else ACTIVE, "to": stop.state, "reason": stop.reason, "evidence": stop.evidence,
+            "epoch": epoch, "sequence": sequence + 1,  # of this change, so that receipts can be held against it later
         }
         entry = chain.append(execute, "switch", stop.by, body, at=chain.moment(stop.at), key=f"switch:{stop.digest}")
         fence = entry.seq
