@@ -128,6 +128,11 @@ class Rule(Strict):
     )
     min: Minimum = Minimum()
     breach: Breach = Field(description="What a breach means.")
+    on_severe: Literal["disable", "degrade"] = Field(
+        default="disable",
+        description="`disable`: a severe breach takes the model off the road. `degrade`: in the first such night the fallback "
+        "answers, and a second night in a row takes it off; a model without a fallback goes off at once.",
+    )
     persist: Persist | None = None
     tiers: list[Tier] = Field(default_factory=list, description="By default every tier.")
     tasks: list[Task] = Field(default_factory=list, description="By default every task.")
@@ -176,6 +181,8 @@ class Rule(Strict):
         if self.test in ("bh", "sequential") and self.against != "absolute":
             said = f"has the test '{self.test}', whose evidence is of the value itself; it knows no 'against'."
             raise self._wrong(said, "against")
+        if self.on_severe != "disable" and self.breach != "severe":
+            raise self._wrong("has 'on_severe', which only a breach of 'severe' reads.", "on_severe")
         self._check_drift()
         if self.test == "sequential" and self.metric != SEQUENTIAL_METRIC:
             said = f"has the test 'sequential', which only a bounded loss of matured labels may have: '{SEQUENTIAL_METRIC}'."

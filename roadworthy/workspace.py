@@ -6,19 +6,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from roadworthy.documents import Document, Strict, load
 from roadworthy.errors import DocumentError, UsageError, WorkspaceError
 from roadworthy.ledger.database import within
-from roadworthy.passport import Passport, read_passport
+from roadworthy.passport import Name, Passport, read_passport
 from roadworthy.people import People
 from roadworthy.policy import Policy, read_policy
 from roadworthy.secrets import is_reference
 
 FILE = "roadworthy.yaml"
+_LOCAL = ("127.0.0.1", "::1", "localhost")
 _NAME_ONE = "Name one with --workspace, or make one with 'roadworthy init DIR'."
 
 
@@ -38,6 +40,44 @@ class Alerts(Strict):
         return urls
 
 
+class SwitchSettings(Strict):
+    """The switch's services, and the model that drills stop."""
+
+    services: list[str] = Field(
+        default_factory=list, description="Addresses of `roadworthy switch serve`, such as https://switch.example.org:8787. A "
+        "stop is sent to each after it holds here.",
+    )
+    token: str | None = Field(
+        default=None,
+        description="Reference to the token of a service of kind 'automation': env:NAME, file:PATH or prefect:BLOCK.",
+    )
+    canary: Name = Field(default="zz-canary", description="Name of the model that drills put in service and stop; no real one.")
+
+    @field_validator("services")
+    @classmethod
+    def _addresses(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+                raise ValueError(f"'{url[:80]}' is not the address of a service; write https://HOST:PORT, without a token in it.")
+            if parts.scheme == "http" and parts.hostname not in _LOCAL:
+                raise ValueError(f"'{url[:80]}' would carry the token in the clear; use https:// beyond this machine.")
+        return [url.rstrip("/") for url in urls]
+
+    @field_validator("token")
+    @classmethod
+    def _reference(cls, value: str | None) -> str | None:
+        if value is not None and not is_reference(value):
+            raise ValueError("a token is a secret; write a reference to it: env:NAME, file:PATH or prefect:BLOCK.")
+        return value
+
+    @model_validator(mode="after")
+    def _can_call(self) -> SwitchSettings:
+        if self.services and self.token is None:
+            raise ValueError("'services' need a 'token'; make one with 'roadworthy switch token' and write a reference to it.")
+        return self
+
+
 class Settings(Strict):
     """``roadworthy.yaml``."""
 
@@ -54,6 +94,11 @@ class Settings(Strict):
     )
     stop_targets: list[str] = Field(default_factory=list, description="More folders that get a STOP file.")
     alerts: Alerts = Alerts()
+    switch: SwitchSettings = SwitchSettings()
+    mlflow_url: str | None = Field(
+        default=None, description="Tracking address of an MLflow registry. After a stop the alias `champion` goes back to the "
+        "last good version; passports name theirs under `extensions`: mlflow.model and mlflow.version. Needs the extra `mlflow`.",
+    )
     card_url: str | None = Field(default=None, description="Where pages are served; links in alerts and Prefect use it.")
     clock: Literal["wall", "replay"] = Field(
         default="wall", description="'replay': the days are replayed; the newest night asked for counts as the latest due.",
