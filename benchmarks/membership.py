@@ -1,6 +1,6 @@
 """How much four kinds of model give away of who they learned from, by the cheap attack and by the strong one.
 
-Run ``python benchmarks/membership.py``; it takes about two minutes. Rows are synthetic (scikit-learn's `make_classification`, a
+Run ``python benchmarks/membership.py``; it takes about half a minute. Rows are synthetic (scikit-learn's `make_classification`, a
 tenth of the labels turned round), so the table shows the shape and not what another model will do. Each model is trained on 16
 random halves and attacked by its loss and by the likelihood ratio of its shadows.
 """
