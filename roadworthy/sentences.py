@@ -73,6 +73,8 @@ def part(over: Mapping[str, Any], word: Words) -> str:
     ('sex: female', 'origin: JFK', 'age')
     >>> part({"class": "red", "group": {"sex": "female"}}, str), part({"attribute": "sex", "column": "job"}, str)
     ('class: red, sex: female', 'job, of sex')
+    >>> part({"attack": "loss", "at": "1 %"}, str)
+    'at: 1 %, attack: loss'
     """
     if not over:
         return ""
@@ -85,7 +87,7 @@ def part(over: Mapping[str, Any], word: Words) -> str:
         return f"{told}, of {over['attribute']}" if "attribute" in over else told
     if "expectation" in over:
         return str(over["expectation"])
-    return ", ".join(f"{k}: {v}" for k, v in over.items())
+    return ", ".join(f"{k}: {v}" for k, v in sorted(over.items()))
 
 
 def describe(measurement: Measurement, metric: Metric, word: Words, limit: Limit | None = None) -> str:
