@@ -88,7 +88,7 @@ class Looked:
     rows : list of tuple
         Of `columns`; for counts a row for each column, with its rows and blanks.
     withheld : list of str
-        Columns that lie there and were not shown.
+        Columns that lie there and were not shown, where none were named.
     """
 
     entry: Entry
@@ -213,7 +213,7 @@ def _read(
         if not table:
             raise DataError(table.problem, "That they were asked for is recorded.")
         names = _columns(passport, table, wanted)
-        withheld = [name for name in table.columns if name not in names]
+        withheld = [] if wanted.columns else [name for name in table.columns if name not in names]
         if wanted.counts:
             told = ", ".join(f"count({quote(name)})" for name in names)
             (counted,) = subject.con.execute(f"select {told} from {table.name}").fetchall()
