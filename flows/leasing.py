@@ -22,7 +22,7 @@ def put_in_service(registry: Registry, ledger: Ledger, now: datetime) -> bool:
     ]
     unread = [one.identity for one in live if one.passport is None]
     with ledger.transaction() as execute:
-        return served.put_in(execute, versions, now, unread=unread)
+        return served.put_in(execute, versions, now, unread=unread, keep=(registry.workspace.settings.switch.canary,))
 
 
 def renew(workspace: Workspace, ledger: Ledger, inspected: Inspected, now: datetime) -> bool:

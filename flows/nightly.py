@@ -21,7 +21,7 @@ from prefect.futures import wait
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import leasing, show
+from flows import care, champions, incidents, leasing, show
 from flows.act import Acted, stop, tell
 from flows.inspect import Inspected, inspect
 from roadworthy.calendar import acts, check_day, latest_due
@@ -29,6 +29,7 @@ from roadworthy.canonical import digest_of
 from roadworthy.errors import RoadworthyError, StorageError, UsageError
 from roadworthy.ledger import Ledger
 from roadworthy.registry import Registry
+from roadworthy.switch import Switch
 from roadworthy.workspace import Workspace
 
 progress = logging.getLogger("roadworthy.progress")
@@ -236,8 +237,11 @@ def _show(workspace: Workspace, ledger: Ledger, day: date, inspections: Sequence
             except (RoadworthyError, OSError) as problem:
                 progress.warning("The card of %s could not be made: %s", one.identity, problem)
             if acting:
+                _after_a_stop(workspace, ledger, one)
                 tell(workspace, ledger, one.inspected, one.acted, link, plain, datetime.now(UTC))
         finished.append(replace(one, link=link, plain=plain))
+    if acting:
+        _look_after(workspace, ledger, [one.acted.incident for one in finished if one.acted.incident])
     report = ""
     try:
         report = show.night(
@@ -250,6 +254,34 @@ def _show(workspace: Workspace, ledger: Ledger, day: date, inspections: Sequence
     except (RoadworthyError, OSError) as problem:
         progress.warning("The night report could not be made: %s", problem)
     return Night(day, finished, acting, report)
+
+
+def _after_a_stop(workspace: Workspace, ledger: Ledger, one: Inspection) -> None:
+    """Move MLflow's alias away from what was stopped; whatever becomes of it is in the incident and changes no verdict."""
+    if one.inspected is None or not one.acted.incident:
+        return
+    run, now = one.inspected.bundle.run, datetime.now(UTC)
+    try:
+        fence = Switch.open(workspace, ledger).fence(run["model"])
+        moved = champions.move_back(
+            workspace, ledger, run["model"], run["version"], state=one.acted.state, fence=fence,
+            evidence=one.inspected.bundle.address, now=now,
+        )
+        if moved is not None:
+            progress.info("%s", moved.says)
+            incidents.note(workspace, ledger, one.acted.incident, "registry", {"says": moved.says, "done": moved.done}, now)
+    except RoadworthyError as problem:
+        progress.warning("MLflow's alias of %s was left alone: %s", one.identity, problem)
+
+
+def _look_after(workspace: Workspace, ledger: Ledger, opened: Sequence[str]) -> None:
+    """Wait for the receipts of tonight's stops, and see to leases, broken glasses and reviews; the verdicts stand already."""
+    try:
+        incidents.settle(workspace, ledger, opened)
+        for said in care.look_after(workspace, ledger, datetime.now(UTC)):
+            progress.info("%s", said)
+    except RoadworthyError as problem:
+        progress.warning("The switch could not be looked after: %s", problem)
 
 
 def _summary(night: Night) -> str:

@@ -126,11 +126,12 @@ def night(console: Console, found: Any) -> None:
     order = list(STYLE)
     for one in sorted(found.inspections, key=lambda i: order.index(i.word)):
         word = "already off the road" if one.word == "stop" and not one.acted.stopped and found.acting else MEANS[one.word]
+        word = "the fallback answers" if one.acted.stopped and one.acted.state == "degraded" else word
         why = Text(one.plain or one.reason)
         if one.plain and one.word != "clear":
             why.append(f"\n{one.reason}", style="dim")
         if one.acted.unreached:
-            why.append(f" Could not reach: {', '.join(one.acted.unreached)}.", style="bold red")
+            why.append(f" NOT REACHED: {' '.join(one.acted.unreached)}", style="bold red")
         table.add_row(Text(one.identity), Text(f"{MARK[one.word]} {one.word}\n{word}", style=STYLE[one.word]), why)
     console.print(table)
     if not found.acting:
@@ -156,6 +157,9 @@ def night_as_dict(found: Any) -> dict[str, Any]:
                 "verdict": i.word,
                 "reason": i.reason,
                 "stopped": i.acted.stopped,
+                "state": i.acted.state,
+                "unreached": list(i.acted.unreached),
+                "incident": i.acted.incident,
                 "card": i.link,
                 "evidence": i.inspected.bundle.address if i.inspected else None,
                 "findings": [f.as_dict() for f in i.inspected.bundle.findings] if i.inspected else [],

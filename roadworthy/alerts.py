@@ -6,7 +6,7 @@ An alert never holds up a stop and never fails a night: what could not be delive
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from roadworthy.errors import RoadworthyError
@@ -43,10 +43,29 @@ class Delivery:
     reason: str = ""
 
 
-def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, stopped: bool, plain: str = "") -> list[Alert]:
-    """Write the messages of one model's night: the plain sentence, the link, the command."""
+def alerts_for(
+    model: str, title: str, verdict: Verdict, day: str, link: str, stopped: str, plain: str = "", unreached: Sequence[str] = ()
+) -> list[Alert]:
+    """Write the messages of one model's night: the plain sentence, the link, the command.
+
+    Parameters
+    ----------
+    model : str
+        ``model@version``.
+    title : str
+    verdict : Verdict
+    day : str
+    link : str
+        To the card.
+    stopped : str
+        What this night made the model, ``disabled`` or ``degraded``; empty if it changed nothing.
+    plain : str
+    unreached : sequence of str
+        A sentence for each place that could not be told of the stop.
+    """
+    done = {"": "must come off the road", "degraded": "answers by its fallback only"}.get(stopped, "taken off the road")
     head = {
-        "stop": "taken off the road" if stopped else "must come off the road",
+        "stop": done,
         "breach": "breaks a rule",
         "undecided": "could not be judged",
         "watch": "needs an eye",
@@ -55,7 +74,8 @@ def alerts_for(model: str, title: str, verdict: Verdict, day: str, link: str, st
         "stop": f"roadworthy switch status {model}",
         "undecided": f"roadworthy nightly --date {day} --model {model.partition('@')[0]}",
     }.get(verdict.word, "")
-    lines = [plain, verdict.reason, f"Card: {link}" if link else "", f"Command: {command}" if command else ""]
+    missed = [f"NOT REACHED, stop it there by hand: {sentence}" for sentence in unreached]
+    lines = [plain, verdict.reason, *missed, f"Card: {link}" if link else "", f"Command: {command}" if command else ""]
     body = "\n".join(line for line in lines if line)
     return [Alert(role, f"{title} ({model}) {head}, night of {day}", body) for role in CONCERNED[verdict.word]]
 

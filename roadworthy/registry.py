@@ -83,6 +83,11 @@ class Registry:
         self._workspace = workspace
         self._ledger = ledger
 
+    @property
+    def workspace(self) -> Workspace:
+        """Whose versions these are."""
+        return self._workspace
+
     def state(self, model: str, version: str) -> State:
         """Return the release state of a version.
 

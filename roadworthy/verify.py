@@ -111,6 +111,7 @@ def verify(what: Workspace | Path, rejudge: bool = False) -> Report:
         named = _runs(ledger, findings)
         findings.failures += _switch(ledger)
         findings.failures += _kept(ledger, what.made / "kept")
+        findings.failures += _kept(ledger, what.made / "drills", "drill")
     for relative, body in named.items():
         _check(store, relative, body, findings, rejudge)
     for relative in store.bundles():
@@ -241,10 +242,10 @@ def _switch(ledger: Ledger) -> Iterator[str]:
             yield f"Switch: the row of {' '.join(key)} names entry {row.fence} of the ledger, which is not its last."
 
 
-def _kept(ledger: Ledger, folder: Path) -> Iterator[str]:
-    """Compare what is kept with the ledger; a file that is gone is computed again and no failure."""
+def _kept(ledger: Ledger, folder: Path, kind: str = "kept") -> Iterator[str]:
+    """Compare what is kept with the ledger; a file that is gone is no failure: it is computed, or drilled, again."""
     try:
-        addresses = {str(entry.body["sha256"]): entry.seq for entry in ledger.entries("kept")}
+        addresses = {str(entry.body["sha256"]): entry.seq for entry in ledger.entries(kind)}
     except (RoadworthyError, KeyError):
         return  # the ledger's own check has named the entry
     for address, seq in addresses.items():  # a file that no entry names is never read

@@ -146,10 +146,11 @@ def test_every_verdict_of_a_night_says_whom_it_concerns_and_nobody_is_woken_by_a
 
 
 @pytest.mark.parametrize(("word", "stopped", "said", "command"), [
-    ("stop", True, "taken off the road", "roadworthy switch status loan@1.0.0"),
-    ("stop", False, "must come off the road", "roadworthy switch status loan@1.0.0"),
-    ("breach", False, "breaks a rule", ""), ("watch", False, "needs an eye", ""),
-    ("undecided", False, "could not be judged", "roadworthy nightly --date 2026-04-09 --model loan"),
+    ("stop", "disabled", "taken off the road", "roadworthy switch status loan@1.0.0"),
+    ("stop", "degraded", "answers by its fallback only", "roadworthy switch status loan@1.0.0"),
+    ("stop", "", "must come off the road", "roadworthy switch status loan@1.0.0"),
+    ("breach", "", "breaks a rule", ""), ("watch", "", "needs an eye", ""),
+    ("undecided", "", "could not be judged", "roadworthy nightly --date 2026-04-09 --model loan"),
 ])
 def test_an_alert_names_model_night_reason_card_and_command(word, stopped, said, command):
     verdict = Verdict("nightly", word, "It is so.", 0, {})
