@@ -19,6 +19,7 @@ from rich.markup import escape
 from flows import printing
 from flows.commands.data import app as data_app
 from flows.commands.options import JsonOption, WorkspaceOption, err, out
+from flows.commands.people import people_app
 from flows.commands.switch import switch_app
 from roadworthy.errors import EXIT_USAGE, DocumentError, RoadworthyError, UsageError
 from roadworthy.workspace import Workspace
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 passport_app = typer.Typer(no_args_is_help=True, help="The passports of model versions.")
 app.add_typer(switch_app, name="switch")
+app.add_typer(people_app, name="people")
 app.add_typer(passport_app, name="passport")
 app.add_typer(data_app, name="data")
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from roadworthy.canonical import digest_file
 from roadworthy.documents import Document, Where, read_document
-from roadworthy.errors import DocumentError, UsageError
+from roadworthy.errors import DocumentError, RoadworthyError, UsageError
 from roadworthy.passport import Passport, Windows, read_passport
+from roadworthy.people_lock import difference
+from roadworthy.people_lock import read as read_lock
 from roadworthy.vendors import read_vendors
 from roadworthy.window import files_of, newest_day
 from roadworthy.workspace import FILE, Workspace
@@ -65,9 +67,15 @@ def check(workspace: Workspace, model: str | None = None) -> list[str]:
 def _people(workspace: Workspace) -> Iterator[str]:
     yield from _to_fill(workspace.root / "people.yaml", "people.yaml")
     try:
-        workspace.people()
+        people, lock = workspace.people(), read_lock(workspace.root)
     except DocumentError as wrong:
         yield from wrong.problems
+    except RoadworthyError as wrong:
+        yield str(wrong)
+    else:
+        for who in difference(lock, people) if lock.versions else ():
+            yield (f"people.yaml: the entry of '{who}' is not what the last version of people.lock says. "
+                   "A Guardian signs it in with 'roadworthy people sign'.")
 
 
 def _passport(workspace: Workspace, identity: str, readable: list[Passport]) -> Iterator[str]:

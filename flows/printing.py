@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -333,22 +333,3 @@ def _taken(out: Console, head: str, one: Any, what: str) -> None:
     for column, kinds in receipt["undeclared_identifiers"].items():
         found = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
         out.print(escape(f"  Undeclared identifiers in {column!a}: {found}."))
-
-
-def switch(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print which models may serve."""
-    table = Table(expand=True)
-    for name in ("Model", "State", "Since, by"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Reason", ratio=1, min_width=20)
-    for row in rows:
-        style = "green" if row["state"] == "active" else "bold red"
-        since = str(row.get("since") or "")[:16].replace("T", " ")
-        told = "\n".join(part for part in (since, str(row.get("by") or "")) if part)
-        table.add_row(
-            Text(f"{row['model']}@{row['version']}"),
-            Text(row["state"], style=style),
-            Text(told),
-            Text(str(row.get("reason") or "")),
-        )
-    console.print(table)

@@ -9,18 +9,20 @@ from typing import Annotated
 
 import typer
 
-from flows import printing
+from flows import printing, telling
 from flows.commands.options import JsonOption, WorkspaceOption, out
+from flows.commands.starting import starting_app
 from roadworthy.workspace import Workspace
 
 switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: one person stops, two switch back on.")
+switch_app.add_typer(starting_app)
 
 
 @switch_app.command("stop")
 def switch_stop() -> int:
     """Stop a model now: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON]."""
     out.print(
-        "Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--workspace W]",
+        "Usage: roadworthy switch stop MODEL --reason TEXT [--version V] [--segment S] [--as PERSON] [--review-by DAY] [-w W]",
         markup=False,
     )
     out.print("Writes the STOP file first, then the record. MODEL may be '*'. Needs no server.", markup=False)
@@ -33,14 +35,14 @@ def switch_status(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Say which models may serve."""
+    """Say which models may serve, on what lease, what waits, and where the last stop has arrived."""
     from flows import switching
 
     rows = switching.status(Workspace.find(workspace), model)
     if as_json:
         out.print_json(json.dumps(rows))
     else:
-        printing.switch(out, rows)
+        telling.switch(out, rows)
     return 0
 
 

@@ -347,6 +347,16 @@ def test_a_drill_is_red_where_a_service_is_away_or_an_instance_does_not_acknowle
     assert drills.last_green(ledger) is None
 
 
+def test_a_drill_of_what_may_not_serve_anyway_proves_nothing(house: Workspace, ledger: Ledger) -> None:
+    folder = house.root / ".roadworthy" / "switch"
+    folder.mkdir()
+    (folder / "STOP").touch()
+    found = drilling.run(house, ledger, wait=0.1)
+    assert found.problems == [
+        "Before the stop the canary did not serve at: here.", "A new version of the canary did not serve at: here.",
+    ]
+
+
 def test_a_drill_never_touches_a_real_model(house: Workspace, ledger: Ledger) -> None:
     told = {"schema_version": 1, "name": "test", "time_zone": "UTC", "switch": {"canary": "credit"}}
     write_yaml(house.root / "roadworthy.yaml", told)
