@@ -25,6 +25,7 @@ import duckdb
 
 from checks.opening import DAY_COLUMN, Opening, Table, of_days, view
 from roadworthy.errors import RoadworthyError
+from roadworthy.operating import Drilled
 from roadworthy.passport import Drift, Passport
 from roadworthy.permissions import Guarded
 from roadworthy.serving import Probing
@@ -83,6 +84,8 @@ class Subject:
         Files and folders of state, keys and rows whose permissions are looked at; None if nobody named them.
     restricted : pathlib.Path, optional
         The folder of what holds rows, so that its age can be looked at; see `checks.restricted`.
+    drilled : roadworthy.operating.Drilled, optional
+        The last green drill of the kill switch; None where nobody asks, as at night.
     once : dict
         What several checks need and one of them has made, by what it was made from; gone when the subject is closed.
     seed : int
@@ -113,6 +116,7 @@ class Subject:
     probing: Probing | None = None
     guarded: Sequence[Guarded] | None = None
     restricted: Path | None = None
+    drilled: Drilled | None = None
     once: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -41,10 +41,12 @@ from roadworthy.judge import JUDGE_VERSION, Context, alarmed, judge
 from roadworthy.kept import Kept
 from roadworthy.ledger import Entry, Ledger
 from roadworthy.measurement import Measurement
+from roadworthy.operating import Drilled
 from roadworthy.passport import Passport
 from roadworthy.policy import Policy, When
 from roadworthy.registry import Registry
 from roadworthy.switch import Switch
+from roadworthy.switch.drilling import last_green
 from roadworthy.trend import joined
 from roadworthy.waivers import load_waivers
 from roadworthy.workspace import Workspace
@@ -130,6 +132,7 @@ def inspect(
         approved = approved_digests(workspace, ledger, passport)
         subject = replace(subject, approved=approved, probing=probing, guarded=guarded)
         subject = replace(subject, receipts=recorded_receipts(ledger, subject), restricted=workspace.restricted)
+        subject = replace(subject, drilled=Drilled.of(last_green(ledger), now) if when == "gate" else None)
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
             "policy": policy.digest,
@@ -148,6 +151,7 @@ def inspect(
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "supply": supply_digests(workspace.root, passport),
             "approved": dict(subject.approved) if subject.approved is not None else None,
+            "drill": subject.drilled.rests_on() if subject.drilled is not None else None,
             "probing": probed_on(workspace, passport, probing),
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,
@@ -209,6 +213,7 @@ def inspect(
         "predecessor": sealed["predecessor"],
         "backfill": sealed["backfill"],
         "as_of": run["as_of"],
+        "drill": sealed["drill"],
         "people": people_of(workspace, passport),
     }
     files = bundle_files(

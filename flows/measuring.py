@@ -89,6 +89,12 @@ def _privacy(subject: Subject) -> list[Measurement]:
     return list(privacy.measure(subject))
 
 
+def _operations(subject: Subject) -> list[Measurement]:
+    from checks import operations
+
+    return list(operations.measure(subject))
+
+
 def _cost(subject: Subject) -> list[Measurement]:
     from checks import cost
 
@@ -129,6 +135,7 @@ FAMILIES: tuple[tuple[str, Measure], ...] = (
     ("reproducibility", _reproducibility),
     ("membership", _membership),
     ("privacy", _privacy),
+    ("operations", _operations),
 )
 
 

@@ -15,7 +15,7 @@ Examples
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,6 +92,7 @@ class Card(Part):
     note: str
     replayed: str
     home: str
+    banner: str = Field(default="", description="Why the model is held, and who may switch it on again; empty while it is on.")
     verdict: Verdict
     duties: list[Duty]
     people: list[Person]
@@ -166,6 +167,7 @@ def build(bundle: Bundle, snapshot: Mapping[str, Any], settings_note: str = "", 
         note=settings_note,
         replayed=(passport.get("replay") or {}).get("says", ""),
         home=home,
+        banner=_banner(source, live, people),
         verdict=_verdict(source, live),
         duties=duties_of(run, people, bundle.verdict.word, live.switch, live.release, bundle.address),
         people=people,
@@ -234,6 +236,9 @@ def summary_markdown(source: Card | Bundle, link: str = "") -> str:
     card = source if isinstance(source, Card) else build(source, {})
     e = markdown.escape
     lines = [f"## {e(card.verdict.title)}: {e(card.title)} {e(card.version)}", "", e(card.verdict.reason, 1000), ""]
+    if card.banner:
+        since = f" since {card.live.since[:16].replace('T', ' ')} UTC" if card.live.since else ""
+        lines += [f"**{e(card.live.switch_words)}{e(since)}.** {e(card.banner, 1000)}", ""]
     if card.verdict.plain:
         lines += [e(card.verdict.plain, 1000), ""]
     lines += [
@@ -309,6 +314,14 @@ def _live(bundle: Bundle, snapshot: Mapping[str, Any]) -> Live:
         ledger_head=str(ledger.get("head") or ""),
         ledger_entries=ledger.get("entries"),
     )
+
+
+def _banner(source: Source, live: Live, people: Sequence[Person]) -> str:
+    if live.switch not in ("degraded", "quarantined", "disabled"):
+        return ""
+    why = f"Why: {masked(source, live.reason)} " if live.reason else ""
+    guardian = next((person.name for person in people if person.role == "guardian"), "its Guardian")
+    return f"{why}Only {guardian} (Guardian) may switch it on again, when somebody else asks and the gate is green."
 
 
 def _waivers(source: Source) -> list[Waiver]:

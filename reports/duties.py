@@ -62,7 +62,7 @@ def verdict_title(word: str, switch: str, release: str, conditions: int = 0) -> 
     """
     title, kind = VERDICTS.get(word, (word, "none"))
     if word == "stop" and switch not in ("disabled", "quarantined"):
-        title = "Stop: must not serve"
+        title = "Stop: only the fallback may answer" if switch == "degraded" else "Stop: must not serve"
     if word == "watch" and release != "live":
         title = "Watch: a warning"
     if word == "conditional" and conditions:
@@ -114,6 +114,9 @@ def duties_of(
     if word == "stop":
         if off:
             found.append(duty("operator", "It is off and stays off. Make sure that every place that serves it knows.", status))
+        elif switch == "degraded":
+            what = "Its fallback answers, as the policy asks for the first such night. Another one takes it off the road."
+            found.append(duty("operator", what, status))
         else:
             found.append(duty("operator", "Take it off the road: the switch does not say that it is off.", stop("operator")))
         found.append(
@@ -156,6 +159,6 @@ def duties_of(
                 enable,
             )
         )
-    elif switch == "degraded":
+    elif switch == "degraded" and word != "stop":
         found.append(duty("operator", "It serves in part. Check why, and whether that still holds.", status))
     return found

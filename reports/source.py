@@ -34,6 +34,7 @@ FAMILIES = {
     "reproducibility": "Reproducibility",
     "artifact": "Artifact and supply chain",
     "access": "Who else could open it",
+    "operations": "Operation",
 }
 #: Families without which a card is not complete; an estimate is an aid where labels come late.
 NEEDED = ("data_quality", "drift", "performance", "fairness", "explainability")

@@ -43,6 +43,6 @@ def moment_of(text: str, workspace: Workspace) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"'{text}' is not a moment.", "Write it as 2026-04-09T06:30, or with a zone: 2026-04-09T04:30Z.") from None
+        raise UsageError(f"'{text}' is not a moment.", "Write it as 2026-04-09T06:30, or in UTC: 2026-04-09T04:30Z.") from None
     zoned = found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(workspace.settings.time_zone))
     return zoned.astimezone(UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ import pandas as pd
 import yaml
 
 from roadworthy.canonical import digest_bytes
+from roadworthy.ledger import Ledger
+from roadworthy.ledger.chain import stamp
+from roadworthy.switch.drilling import Drill, record
+from roadworthy.workspace import Workspace
 from tests.acceptance.fleet import Edit
 
 _BLOCKS = re.compile(r"^(?:telemetry|cost|vendor):.*\n(?:^[ \t].*\n|^#.*\n)*", re.MULTILINE)
@@ -49,6 +53,13 @@ def spoil(rule: str) -> Callable[[Path], None]:
         (root / "vendors.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
 
     return write
+
+
+def drilled(root: Path, days: int) -> None:
+    """Record that the kill switch was drilled so many days ago, and was green."""
+    workspace, then = Workspace.open(root), datetime.now(UTC) - timedelta(days=days)
+    with Ledger.open(workspace.state_url) as ledger:
+        record(ledger, Drill("drill-before", "zz-canary", stamp(then)), "0" * 64, then)
 
 
 def _log(day: date) -> pd.DataFrame:

@@ -99,6 +99,7 @@ def case_of(rule: str, model: str) -> Case:
                 "employment": put("MAR", lambda _t: "9"),
             }[model],
         ),
+        "drill-recent": Case(model, spoil=lambda root: beside.drilled(root, days=8)),
         "data-leak-absent": Case(model, put("known_later", lambda _t: 1), edit=lambda s: _leaks(s, "known_later")),
         "data-leak-strength": Case(
             model, change_reference=put(number, lambda t: t[label].fillna(0).astype("int32") * 1000), edit=unpin

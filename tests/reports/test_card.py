@@ -141,6 +141,20 @@ def test_a_switched_off_model_has_a_red_banner_on_top(make_bundle):
     assert "Stop: must not serve" in on, "the page does not claim a stop that nobody recorded"
 
 
+@pytest.mark.parametrize("state", ["degraded", "quarantined", "disabled"])
+def test_the_banner_says_since_when_why_and_who_may_switch_on(make_bundle, state):
+    bundle = make_bundle(STOP)
+    snapshot = snapshot_of(bundle, state)
+    snapshot["switch"] |= {"reason": "Too <b>often</b> wrong.", "since": "2026-04-09T04:05:06Z"}
+    made = cards.build(bundle, snapshot)
+    page = cards.html(made)
+    banner = page[page.index('class="alarm"'):page.index("</aside>")]
+    guardian = next(person.name for person in made.people if person.role == "guardian")
+    for said in ("Too &lt;b&gt;often&lt;/b&gt; wrong.", "2026", f"Only {guardian} (Guardian) may switch it on again"):
+        assert said in banner
+    assert guardian in cards.summary_markdown(made) and not Page(page).problems
+
+
 @pytest.mark.parametrize("release", ["candidate", "judged", "awaiting-signatures", "rejected", "expired", "retired", "unknown"])
 def test_what_is_not_released_is_never_shown_in_service(make_bundle, release):
     bundle = make_bundle(CLEAR)

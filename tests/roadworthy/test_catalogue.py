@@ -20,7 +20,7 @@ PARTS |= {"attack", "at"}  # membership
 PARTS |= {"source", "own_timing", "currency", "certificate", "document"}  # cost and vendors
 FAMILIES = {
     "data_quality", "drift", "performance", "estimate", "fairness", "mitigation", "explainability", "privacy", "cost", "artifact",
-    "reproducibility", "vendor", "endpoint", "access",
+    "reproducibility", "vendor", "endpoint", "access", "operations",
 }
 
 
