@@ -49,7 +49,7 @@ def _state(workspace: Workspace) -> Iterator[Path]:
 
 def _keys(workspace: Workspace, passports: Sequence[Passport]) -> Iterator[Path]:
     alerts = workspace.settings.alerts
-    references: list[str | None] = [*alerts.owner, *alerts.guardian, *alerts.operator]
+    references: list[str | None] = [*alerts.owner, *alerts.guardian, *alerts.operator, workspace.settings.switch.token]
     with suppress(RoadworthyError):  # `passport lint` speaks about people
         references += [person.contact for person in workspace.people().people]
     for passport in passports:

@@ -20,6 +20,12 @@ model with ``touch .roadworthy/switch/STOP.<model>``.
 ``stopping``    the stop itself: files first, then the record
 ``requests``    what is asked and signed to switch on again
 ``enabling``    switching on again: the checks, and the change
+``extending``   extending a lease by two signatures
+``measures``    what a severe night does: off the road, or the fallback first
+``calling``     calls services: to stop, and to see from outside
+``proof``       where a stop has arrived
+``care``        what time has brought about and somebody must be told of
+``drilling``    the canary, and what a drill must see
 ``state``       the face: `Switch`, `may_serve`, `status`
 ``quick``       ``roadworthy switch stop`` before anything heavy is imported
 ==============  =====================================================================

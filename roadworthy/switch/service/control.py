@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from roadworthy.canonical import canonical_json
 from roadworthy.errors import RefusedError, RoadworthyError, StorageError, UsageError
@@ -42,6 +42,12 @@ class StopBody(_Body):
     state: Literal["disabled", "quarantined", "degraded"] = "disabled"
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     evidence: Annotated[str, Field(max_length=200)] = ""
+    review_by: Annotated[date, Field(description="The day on which it must be looked at again.")] | None = None
+
+    @field_validator("review_by", mode="before")
+    @classmethod
+    def _day(cls, value: object) -> object:
+        return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 class AskBody(_Body):
@@ -143,7 +149,8 @@ class Control:
                 if body.state == DEGRADED:
                     done = switch.degrade(body.model, by=who.id, reason=body.reason, at=now, **scope)
                 else:
-                    done = switch.stop(body.model, by=who.id, reason=body.reason, at=now, to=body.state, **scope)
+                    day = body.review_by.isoformat() if body.review_by else ""
+                    done = switch.stop(body.model, by=who.id, reason=body.reason, at=now, to=body.state, review_by=day, **scope)
             state, changed, fence, unreached = done.state, done.changed, done.fence, done.unreached
         except UsageError:
             raise

@@ -301,6 +301,13 @@ def test_ten_thousand_replays_are_one_act(client: TestClient, workspace: Workspa
     assert stop(client, "olga", key="k-1", reason="Hers.").status_code == 200  # keys are each caller's own
 
 
+def test_a_stop_keeps_the_day_of_its_review(client: TestClient, workspace: Workspace) -> None:
+    assert stop(client, review_by="soon").status_code == 422
+    assert stop(client, review_by="2026-12-01").status_code == 200
+    with Ledger.open(workspace.state_url) as ledger, ledger.reading() as execute:
+        assert execute("select review_by from switch_terms where model = 'credit'", {}) == [("2026-12-01",)]
+
+
 def test_a_flood_is_bounded_per_actor_and_a_single_stop_goes_through(client: TestClient, workspace: Workspace) -> None:
     names = [f"m{i}" for i in range(6)]
     for name in names:
