@@ -67,8 +67,8 @@ class Intake(Strict):
     )
     labels: Annotated[str, AfterValidator(_raw)] | None = Field(
         default=None,
-        description="File or glob of labels that come later, with {date} for the day of the batch that they are of; written as the "
-        "raw files are. They become `batches.labels`.",
+        description="File or glob of labels that come later, with {date} for the day of the batch that they are of; written as "
+        "the raw files are. They become `batches.labels`.",
     )
     format: Literal["csv", "jsonl", "parquet"] = Field(description="How the raw files are written.")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="CSV: what stands between columns.")
