@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORDER = (
-    "identifiers", "intake", "membership",
+    "identifiers", "anonymity", "intake", "membership",
     "night", "drift", "drift_peers", "backfill", "data_quality", "performance", "estimate", "shap", "fairness", "switch", "guard",
     "severe_rules", "operating_characteristics", "fairness_error_rates",
 )
