@@ -35,7 +35,8 @@ def write(path: Path, rows: int) -> None:
         copy (
           select 18 + (hash(i) % 60)::int as age, case when hash(i + 1) % 2 = 0 then 'f' else 'm' end as sex,
             'region-' || (hash(i * 3) % 16) as region, 'job-' || (hash(i * 5) % 9) as job,
-            (1 + hash(i * 7) % 5)::int as household, 'illness-' || (hash(i * 11) % 24) as illness, (hash(i * 13) % 2)::int as label
+            (1 + hash(i * 7) % 5)::int as household, 'illness-' || (hash(i * 11) % 24) as illness,
+            (hash(i * 13) % 2)::int as label
           from range({rows}) t(i)
         ) to '{path}' (format parquet)
     """)
