@@ -277,6 +277,17 @@ def test_a_file_of_its_own_that_is_damaged_refuses_until_a_person_looks(workspac
         assert state(guard, "bikes") == "active"
 
 
+def test_a_restored_backup_is_not_believed_after_a_new_start_until_the_epoch_is_raised(workspace: Workspace) -> None:
+    workspace.row("degraded", 12)
+    with embedded(workspace) as guard:
+        assert state(guard) == "degraded"
+    workspace.run("update switch_clock set value = 1 where name = 'sequence'", sequence=0)
+    with embedded(workspace) as guard:
+        assert state(guard, "bare") == "unknown" and guard.health()["ignored"]["order"]
+        workspace.run("update switch_clock set value = 2 where name = 'epoch'")
+        assert state(guard, "bare") == "active"
+
+
 def test_two_guards_that_share_a_file_know_each_other_s_stops(workspace: Workspace) -> None:
     with embedded(workspace) as one, embedded(workspace) as two:
         (workspace.folder / "STOP.credit").touch()
@@ -322,6 +333,7 @@ def test_a_chain_is_followed_from_its_pinned_root(workspace: Workspace) -> None:
     [], [{**FIRST, "people": [*PEOPLE, person("eve", NEW, "guardian")]}], [FIRST, signed(FIRST, NEW)],
     [FIRST, signed(FIRST, ADA, "ada")],
     [FIRST, signed(FIRST, GUS, "ada")], [FIRST, {**signed(FIRST, GUS), "previous": ""}], [FIRST, FIRST], [signed(FIRST, GUS)],
+    [FIRST, signed({**FIRST, "people": []}, GUS)],
     [FIRST, {**signed(FIRST, GUS), "people": [person("eve", NEW, "guardian")]}], [FIRST, signed(FIRST, GUS, people=[{"id": 1}])],
     [FIRST, {**signed(FIRST, GUS), "signature": base64.b64encode(bytes(64)).decode()}], [FIRST, "x"],
     [FIRST, signed(FIRST, GUS, people=[PEOPLE[0], PEOPLE[0]])],

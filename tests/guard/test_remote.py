@@ -150,6 +150,17 @@ def test_a_flood_of_events_does_not_become_a_flood_of_requests() -> None:
 # --- clocks
 
 
+def test_an_answer_that_took_long_is_as_old_as_its_question() -> None:
+    def slowly(answer: Answer, nonce: str) -> Answer:
+        time.sleep(0.5)
+        return answer
+
+    with Service(KEY, content(), streams=False) as service:
+        service.mischief = slowly
+        with heard(service, bounds={}) as guard:
+            assert guard.health()["age_s"] >= 0.5
+
+
 def test_the_wall_clock_of_the_host_has_no_part_in_an_age() -> None:
     wall = [time.time()]
     with served(clock=Clock(wall=lambda: wall[0])) as (service, guard):
