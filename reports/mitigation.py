@@ -11,8 +11,10 @@ from pydantic import Field
 
 from reports import markdown, numbers
 from reports.parts import Figure, Kind, Part
-from reports.source import FEWEST_PEOPLE, Source
+from reports.source import Source, attribute_name
+from reports.withholding import FEWEST_PEOPLE, withheld
 from roadworthy import mitigation
+from roadworthy.canonical import canonical_json
 
 if TYPE_CHECKING:
     from roadworthy.evidence import Bundle
@@ -21,6 +23,7 @@ SHOWN = 6
 """Limits and groups that an option's line names; the evidence holds all of them."""
 SHOWN_SHORT = 3
 
+_BESIDE = "a number that is withheld so that the other cannot be worked out"
 _WORDS: dict[str, tuple[str, Kind]] = {
     "clears": ("Clears", "pass"),
     "crosses": ("Undecided", "warn"),
@@ -114,6 +117,7 @@ def _row(source: Source, plan: mitigation.Plan, option: mitigation.Option) -> Ro
     if option.seed_changes is not None:
         tags.append(f"another seed changes {numbers.figure(option.seed_changes, 'share')} of decisions")
     verdict, kind = _verdict(plan, option)
+    moves = _Moves(source, option.moved)
     return Row(
         name=option.name,
         title=option.title,
@@ -124,13 +128,13 @@ def _row(source: Source, plan: mitigation.Plan, option: mitigation.Option) -> Ro
         accuracy=_figure(source, option.accuracy, "share"),
         accuracy_change=_changed(option.accuracy_change),
         selection_rate_change=_changed(option.selection_rate_change),
-        moved=[_moved(one) for one in option.moved[:SHOWN]],
+        moved=[_moved(one, moves) for one in option.moved[:SHOWN]],
         more_moved=len(option.moved[SHOWN:]),
         verdict=verdict,
         kind=kind,
         against=[numbers.tidy(text) for text in option.against],
         says="" if option.why_not else numbers.tidy(
-            mitigation.says(option, lambda held: _hidden(source, option.name, held), FEWEST_PEOPLE)
+            mitigation.says(option, lambda held: _hidden(source, option.name, held), moves.get)
         ),
     )
 
@@ -201,13 +205,45 @@ def _more(held: Sequence[mitigation.Held]) -> str:
     return f"and {len(held):,} more: {', '.join(f'{n:,} {word}' for word, n in found.items())}"
 
 
-def _moved(one: mitigation.Moved) -> str:
-    if one.n < FEWEST_PEOPLE:
-        return f"{one.where}: too few people to show a number"
-    gained, lost = (
-        f"fewer than {FEWEST_PEOPLE}" if 0 < count < FEWEST_PEOPLE else numbers.count(count) for count in (one.gained, one.lost)
-    )
-    return f"{one.where}: {gained} gain, {lost} lose, of {numbers.count(one.n)}"
+class _Moves:
+    """How many of each group gain and lose, in words: what is withheld cannot be worked out from what is shown."""
+
+    def __init__(self, source: Source, moved: Sequence[mitigation.Moved]) -> None:
+        self._words: dict[bytes, tuple[str, str]] = {}
+        of_attribute: dict[str, dict[bytes, mitigation.Moved]] = {}
+        for one in moved:
+            of_attribute.setdefault(attribute_name(one.over["group"]), {})[canonical_json(one.over)] = one
+        for groups in of_attribute.values():
+            small = withheld({key: one.n for key, one in groups.items()})
+            gained, lost = (
+                self._of({key: getattr(one, kind) for key, one in groups.items()}) for kind in ("gained", "lost")
+            )
+            few = {key for key, one in groups.items() if source.withholds(one.over["group"])} | small
+            self._words |= {key: (gained[key], lost[key]) for key in groups if key not in few}
+
+    def _of(self, counts: dict[bytes, int]) -> dict[bytes, str]:
+        gone = withheld(counts)
+
+        def word(key: bytes) -> str:
+            if not gone:
+                return numbers.count(counts[key])
+            # None at all would tell that the others are all there are, so it is "fewer than ten" where one of them is.
+            if counts[key] < FEWEST_PEOPLE:
+                return f"fewer than {FEWEST_PEOPLE}"
+            return _BESIDE if key in gone else numbers.count(counts[key])
+
+        return {key: word(key) for key in counts}
+
+    def get(self, one: mitigation.Moved) -> tuple[str, str] | None:
+        """Return the words for those who gain and those who lose; None if nothing may be told."""
+        return self._words.get(canonical_json(one.over))
+
+
+def _moved(one: mitigation.Moved, moves: _Moves) -> str:
+    told = moves.get(one)
+    if told is None:
+        return f"{one.where}: too few people to show a number, or to let another group's be worked out"
+    return f"{one.where}: {told[0]} gain, {told[1]} lose, of {numbers.count(one.n)}"
 
 
 def summary_markdown(bundle: Bundle) -> str:

@@ -40,7 +40,7 @@ class Figure(Part):
     unit: str
     method: str = ""
     reason: str = Field(default="", description="Why there is no value.")
-    hidden: bool = Field(default=False, description="True if the number is withheld: a count behind it is under ten people.")
+    hidden: bool = Field(default=False, description="True if it is withheld: a count under ten is behind it or beside it.")
     evidence: str = Field(description="The evidence item it can be read back from.")
 
 

@@ -26,6 +26,7 @@ from reports.mitigation import Section, written
 from reports.numbers import DASH, plural, tidy
 from reports.parts import STATUS, Attribute, Evidence, Figure, Line, Part, Verdict
 from reports.source import Source
+from reports.withholding import NO_NUMBER
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
 from roadworthy.measurement import Measurement
@@ -182,7 +183,7 @@ def _group(source: Source, attribute: Attribute) -> Group:
 def _sentence(source: Source, m: Measurement) -> str:
     metric = catalogue()[m.metric]
     if source.hides(m.metric, m.over, m.n):
-        return f"{part_words(m.over, source.word)}: too few people to show a number ({metric.title})."
+        return f"{part_words(m.over, source.word)}: {NO_NUMBER} ({metric.title})."
     return tidy(f"{describe(m, metric, source.word).rstrip('.')}.")
 
 

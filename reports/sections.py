@@ -277,8 +277,8 @@ def _group(source: Source, group: Mapping[str, Any], found: Mapping[str, Measure
     return Group(
         name=", ".join(str(v) for v in group.values()),
         reference=is_reference,
-        hidden=canonical_json(group) in source.few,
-        n=None if canonical_json(group) in source.few else n,
+        hidden=source.withholds(group),
+        n=None if source.withholds(group) else n,
         rate=get("selection_rate"),
         ratio=get("selection_rate_ratio"),
         deserved=get("true_positive_rate_difference"),

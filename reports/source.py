@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.numbers import limit_text
 from reports.parts import Figure, Line
+from reports.withholding import FEWEST_PEOPLE, NOTHING_SHOWN, withheld
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import Metric, catalogue
 from roadworthy.finding import ORDER, Finding
@@ -16,8 +17,6 @@ from roadworthy.sentences import part as part_words
 
 if TYPE_CHECKING:
     from roadworthy.evidence import Bundle
-
-FEWEST_PEOPLE = 10
 
 FAMILIES = {
     "data_quality": "Data quality",
@@ -60,11 +59,9 @@ class Source:
         for finding in bundle.findings:
             self.by_part.setdefault((finding.metric, canonical_json(finding.over)), []).append(finding)
         self.measured = {(m.metric, canonical_json(m.over)): m for m in bundle.measurements}
-        self.few = {
-            canonical_json(m.over["group"])
-            for m in bundle.measurements
-            if m.metric == "fairness.selection_rate" and "group" in m.over and m.n is not None and 0 < m.n < FEWEST_PEOPLE
-        }
+        self.references = {p["name"]: str(p.get("reference")) for p in self.passport.get("protected", [])}
+        self.few = _few(bundle.measurements, self.references)
+        self.beside = _beside(bundle.measurements, self.references, self.few)
         # The widest gap of an attribute may be the gap to such a group, and would tell its rate.
         self.few_in = {
             attribute_name(m.over["group"])
@@ -85,14 +82,32 @@ class Source:
         """Say whether a number speaks of so few people that it could point at one of them.
 
         A share tells two counts, of those who are in it and of those who are not. If either is one to nine people, in the group
-        or in the one that it is compared with, it is withheld.
+        or in the one that it is compared with, it is withheld; and so is another one, from which it could be worked out.
         """
+        if "segment" in over:
+            return any(column in self._columns_of_few() for column in over["segment"])
         if "group" not in over:
-            gap = metric.startswith("fairness.") and metric.endswith("_difference")
+            gap = metric.endswith(("_difference", "uncovered_share"))
             return gap and str(over.get("attribute")) in self.few_in
+        if (metric, canonical_json(over)) in self.beside or self._compared_with_few(metric, over["group"]):
+            return True
         m = self.measured.get((metric, canonical_json(over)))
         cells = [n, *(_cells(m) if m is not None else [])]
-        return any(isinstance(x, int) and 0 < x < FEWEST_PEOPLE for x in cells) or canonical_json(over["group"]) in self.few
+        return any(isinstance(x, int) and 0 < x < FEWEST_PEOPLE for x in cells) or self.withholds(over["group"])
+
+    def withholds(self, group: Mapping[str, Any]) -> bool:
+        """Say whether nothing is shown of a group, or of a combination of it with another."""
+        parts = [group, *({name: value} for name, value in group.items())]
+        return any(canonical_json(part) in self.few for part in parts)
+
+    def _compared_with_few(self, metric: str, group: Mapping[str, Any]) -> bool:
+        """Say whether a comparison would tell of a reference group of which nothing is shown."""
+        compares = "_ratio" in metric or "_difference" in metric
+        return compares and self.withholds({name: self.references.get(name) for name in group})
+
+    def _columns_of_few(self) -> set[str]:
+        names = {part for name in self.few_in for part in name.split(" × ")}
+        return {str(p.get("column")) for p in self.passport.get("protected", []) if p["name"] in names}
 
     def findings(self, metric: str, over: Mapping[str, Any]) -> list[Finding]:
         """Return the findings about one measurement."""
@@ -139,7 +154,7 @@ class Source:
     def note(self, finding: Finding) -> str:
         """Return what changed a finding's status, without a number about too few people."""
         if finding.note and self.hides(finding.metric, finding.over, finding.n):
-            return "One of its counts is under ten people, so no number is shown."
+            return NOTHING_SHOWN
         return finding.note
 
     def previous(self, m: Measurement) -> float | None:
@@ -148,6 +163,86 @@ class Source:
         if self.hides(m.metric, m.over, m.n) or len(points) < 2 or points[-1][0] != self.run["day"]:
             return None
         return float(points[-2][1])
+
+
+_SIZES = ("fairness.selection_rate", "fairness.base_rate", "fairness.mean_error", "fairness.intersection_selection_rate")
+
+
+def _few(measurements: Iterable[Measurement], references: Mapping[str, str]) -> set[bytes]:
+    """Return the groups of which nothing is shown, as the sizes of all groups of an attribute decide it."""
+    tables: dict[tuple[str, str], dict[bytes, int]] = {}
+    groups: dict[bytes, Mapping[str, Any]] = {}
+    for m in measurements:
+        if m.metric in _SIZES and "group" in m.over and m.n is not None:
+            group = m.over["group"]
+            groups[canonical_json(group)] = group
+            tables.setdefault((m.metric, attribute_name(group)), {})[canonical_json(group)] = m.n
+    found: set[bytes] = set()
+    for (_, name), sizes in tables.items():
+        last, gone, before = reference_of(name, references), withheld(sizes, reference_of(name, references)), -1
+        while " × " in name and len(gone) > before:  # each group of one attribute is the total of its combinations
+            before = len(gone)
+            for part in {(one, str(value)) for key in sizes for one, value in groups[key].items()}:
+                line = {key: n for key, n in sizes.items() if str(groups[key][part[0]]) == part[1]}
+                gone |= withheld(line, last, gone)
+        found |= gone
+    return found
+
+
+def _beside(
+    measurements: Iterable[Measurement], references: Mapping[str, str], few: set[bytes]
+) -> set[tuple[str, bytes]]:
+    """Return the numbers of groups that are withheld because a count behind another group's number is small.
+
+    The totals of favourable decisions, of deserving people and of both stand elsewhere on the page, by what precision and recall
+    are shares of. So each kind of count of a metric is a table of its own.
+    """
+    tables: dict[tuple[str, str, bytes, str], dict[bytes, int]] = {}
+    keys: dict[tuple[str, bytes, bytes], tuple[str, bytes]] = {}
+    for m in measurements:
+        if "group" not in m.over or m.status != "measured":
+            continue
+        group, rest = canonical_json(m.over["group"]), canonical_json({k: v for k, v in m.over.items() if k != "group"})
+        keys[m.metric, group, rest] = (m.metric, canonical_json(m.over))
+        name = attribute_name(m.over["group"])
+        own, reference = _kinds(m)
+        for kind, count in own.items():
+            table = tables.setdefault((m.metric, name, rest, kind), {})
+            table[group] = count
+            if kind in reference:
+                table[reference_of(name, references)] = reference[kind]
+    found = set()
+    for (metric, name, rest, kind), counts in tables.items():
+        last = reference_of(name, references)
+        # The sizes of groups of which nothing is shown are withheld among all sizes.
+        open_to = {group: count for group, count in counts.items() if kind != "n" or group not in few}
+        gone = withheld(open_to, last, few)
+        if last in gone and (metric, last, rest) not in keys:  # every comparison would tell of it
+            gone = set(open_to)
+        found |= {keys[metric, group, rest] for group in gone if (metric, group, rest) in keys}
+    return found
+
+
+def reference_of(name: str, references: Mapping[str, str]) -> bytes:
+    """Return the key of the reference group of an attribute, or of a combination."""
+    return canonical_json({one: references.get(one) for one in name.split(" × ")})
+
+
+def _kinds(m: Measurement) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the counts of people that a measurement tells of its group, and of the reference group, by kind."""
+    s = m.stats
+    if m.metric.endswith("_rate"):
+        return {kind: s[kind] for kind in ("positives", "negatives") if isinstance(s.get(kind), int)}, {}
+    sides: list[dict[str, int]] = []
+    for who in ("group", "reference"):
+        chosen, cases = s.get(f"selected_{who}"), s.get(f"cases_{who}")
+        side = {"cases": cases} if isinstance(cases, int) else {}
+        if isinstance(chosen, int) and isinstance(cases, int):
+            side |= {"chosen": chosen, "others": cases - chosen}
+        sides.append(side)
+    if not sides[0] and m.n is not None:
+        return {"n": m.n}, {}
+    return sides[0], sides[1]
 
 
 def _cells(m: Measurement) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from reports.numbers import figure, plural, tidy
 from reports.source import Source
+from reports.withholding import NO_NUMBER, NOTHING_SHOWN
 from roadworthy.canonical import canonical_json
 from roadworthy.catalogue import catalogue
 from roadworthy.finding import ORDER, Finding
@@ -72,7 +73,7 @@ def masked(source: Source, text: str) -> str:
         if source.hides(finding.metric, finding.over, finding.n) and finding.sentence in text:
             where = part(finding.over, source.word)
             text = text.replace(
-                finding.sentence, f"{catalogue()[finding.metric].title} ({where}): too few people to show a number."
+                finding.sentence, f"{catalogue()[finding.metric].title} ({where}): {NO_NUMBER}."
             )
     return tidy(text)
 
@@ -98,7 +99,7 @@ def plain_of(source: Source, finding: Finding | None) -> str:
         title = metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:]
         return f"One thing that must be known {known}: {title}{f' ({where})' if where else ''}."
     if source.hides(finding.metric, finding.over, finding.n):
-        return "One of its counts is under ten people, so no number is shown."
+        return NOTHING_SHOWN
     value, where, limit = finding.value, part(finding.over, source.word), Limit.parse(finding.limit)
     absolute = source.against.get(finding.rule, "absolute") == "absolute"
     near = [e for e in (limit.at_least, limit.at_most) if e is not None]

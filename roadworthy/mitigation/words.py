@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from roadworthy.measurement import Measurement
-from roadworthy.mitigation.values import AS_IS, Change, Held, Option
+from roadworthy.mitigation.values import AS_IS, Change, Held, Moved, Option
 from roadworthy.sentences import number
 
 NEAR = 0.05
@@ -67,7 +67,10 @@ def _short_of(one: Held) -> str:
     return f"For {one.where}, {_SAID[one.word]} the limit {one.limit} (rule {one.rule})."
 
 
-def says(option: Option, hidden: Callable[[Held], bool] = lambda held: False, fewest: int = 0) -> str:
+def says(
+    option: Option, hidden: Callable[[Held], bool] = lambda held: False,
+    moves: Callable[[Moved], tuple[str, str] | None] = lambda moved: (f"{moved.gained:,}", f"{moved.lost:,}"),
+) -> str:
     """Say in plain sentences what an option does: who, how much, by which definition, of how many.
 
     Parameters
@@ -75,20 +78,16 @@ def says(option: Option, hidden: Callable[[Held], bool] = lambda held: False, fe
     option : Option
     hidden : callable, optional
         Says of which comparisons no number may be told.
-    fewest : int, optional
-        Counts of fewer people, but for none at all, are not told.
+    moves : callable, optional
+        Says how many of a group gain and lose, in words; None if nothing may be told of it.
     """
-
-    def people(count: int) -> str:
-        return f"fewer than {fewest}" if 0 < count < fewest else f"{count:,}"
-
     now = option.name == AS_IS
     told = [f"{one.where}: too few people to show a number." if hidden(one) else one.sentence for one in option.held]
     said = [text if now else f"With this option, {text}" for text in told]
     moved = [
-        f"of {m.n:,} with {m.where}, {people(m.gained)} more would get the favourable decision and {people(m.lost)} would lose it"
+        f"of {m.n:,} with {m.where}, {told_of[0]} more would get the favourable decision and {told_of[1]} would lose it"
         for m in option.moved
-        if m.n >= fewest
+        if (told_of := moves(m)) is not None
     ]
     if moved:
         said.append(f"{moved[0][0].upper()}{'; '.join(moved)[1:]}.")

@@ -207,6 +207,7 @@ def measured(**changed: Measurement) -> list[Measurement]:
         "rate_f": group("selection_rate", "sex", "female", 0.65, 0.57, 0.72, n=155),
         "rate_m": group("selection_rate", "sex", "male", 0.74, 0.69, 0.78, n=338),
         "rate_x": group("selection_rate", "sex", "(missing)", 0.857, 0.487, 0.974, n=7),
+        "rate_u": group("selection_rate", "sex", "unsaid", 0.75, 0.467, 0.911, n=12),  # withheld beside the seven
         "ratio_f": group("selection_rate_ratio", "sex", "female", 0.93, 0.84, 1.03, n=155, stats={"scale": "log"}),
         "ratio_x": group("selection_rate_ratio", "sex", "(missing)", 1.158, 0.853, 1.572, n=7, stats={"scale": "log"}),
         "tpr_f": group("true_positive_rate_difference", "sex", "female", -0.02, -0.10, 0.06, n=101),

@@ -99,7 +99,7 @@ def measured_of(bundle, name):
 
 NAMES = (
     "rows e1 e2 e3 score missing volume label accuracy auc brier day rate_young rate_old ratio_young tpr_young fpr_young "
-    "rate_f rate_m rate_x ratio_f ratio_x tpr_f fpr_f gap " + " ".join(f"psi{i}" for i in range(24))
+    "rate_f rate_m rate_x rate_u ratio_f ratio_x tpr_f fpr_f gap " + " ".join(f"psi{i}" for i in range(24))
 ).split()
 
 
@@ -111,7 +111,7 @@ def test_a_group_of_fewer_than_ten_people_is_withheld_everywhere(make_bundle, tm
         text = file.read_text(encoding="utf-8")
         for secret in ("0.857", "85.7", "1.158", "1.16", "1.572", "20.7", "7 of 30", "n = 7;", "n\u00a0=\u00a07;", "0.207"):
             assert secret not in text, f"{file.name} shows {secret}"
-    assert "Withheld: fewer than ten people." in row_of(made, "(missing)") and "<10" in row_of(made, "(missing)")
+    assert "fewer than ten people, or withheld so that the other" in row_of(made, "(missing)")
 
 
 def test_a_reason_about_too_few_people_shows_no_number(make_bundle):

@@ -82,6 +82,26 @@ def test_numbers_of_fewer_than_ten_people_are_withheld_in_the_table_and_in_the_s
     assert "too few people to show a number" in page.words
 
 
+def test_who_gains_and_loses_in_a_small_group_cannot_be_worked_out_from_the_others(tmp_path):
+    bundle = with_plan(tmp_path, option("reweighing"))
+    plan = shown.plan_of(bundle)
+    base = plan.option("reweighing").moved[0]
+
+    def told(*groups: tuple[str, int, int, int]) -> list[str]:
+        moved = tuple(
+            replace(base, over={"group": {"age": name}}, where=name, n=n, gained=gained, lost=lost)
+            for name, n, gained, lost in groups
+        )
+        return shown._row(Source(bundle), plan, replace(plan.option("reweighing"), moved=moved)).moved
+
+    small, large, largest = told(("a", 100, 4, 0), ("b", 200, 30, 0), ("c", 300, 77, 12))
+    assert small == "a: fewer than 10 gain, 0 lose, of 100"
+    assert large.startswith("b: a number that is withheld") and largest == "c: 77 gain, 12 lose, of 300"
+    nobody = told(("a", 100, 4, 0), ("b", 200, 0, 0))
+    assert nobody == [f"{name}: fewer than 10 gain, 0 lose, of {n}" for name, n in (("a", 100), ("b", 200))]
+    assert all("too few people" in text for text in told(("a", 7, 0, 0), ("b", 93, 20, 20)))
+
+
 def test_a_gate_without_a_plan_has_no_such_section_and_one_that_failed_says_why(tmp_path):
     bundle = bundle_of(tmp_path, BREACH, when="gate")
     page, twin = page_of(bundle, tmp_path / "out")

@@ -170,9 +170,10 @@ def test_what_is_asked_of_training_follows_what_is_at_stake():
 
 def test_small_counts_are_told_only_where_they_may_be():
     told = planned(option("reweighing")).option("reweighing")
-    hidden = mitigation.says(told, lambda held: True, 30)
+    hidden = mitigation.says(told, lambda held: True, lambda moved: ("fewer than 30", "0"))
     assert "age: young: too few people to show a number." in hidden and "0.95" not in hidden
     assert "fewer than 30 more would get the favourable decision and 0 would lose it" in hidden
+    assert "would lose it" not in mitigation.says(told, moves=lambda moved: None)
 
 
 def test_a_plan_survives_being_written_down():
