@@ -59,9 +59,9 @@ class SwitchSettings(Strict):
         for url in urls:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-                raise ValueError(f"'{url[:80]}' is not the address of a service; write https://HOST:PORT, without a token in it.")
+                raise ValueError("this is not the address of a service; write https://HOST:PORT, without a token in it.")
             if parts.scheme == "http" and parts.hostname not in _LOCAL:
-                raise ValueError(f"'{url[:80]}' would carry the token in the clear; use https:// beyond this machine.")
+                raise ValueError(f"{parts.hostname[:80]} would get the token in the clear; use https:// beyond this machine.")
         return [url.rstrip("/") for url in urls]
 
     @field_validator("token")

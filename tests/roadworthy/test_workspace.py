@@ -80,6 +80,12 @@ def test_what_is_no_workspace_is_a_sentence(tmp_path, monkeypatch, named):
     ({"alerts": {"owner": ["json://host/hunter2"]}}, "an alert address is a secret; write a reference to it"),
     ({"alerts": {"boss": ["env:X"]}}, "the key 'alerts.boss' is not known. Known keys: guardian, operator, owner."),
     ({"state_url": "postgres://u:hunter2@host/db"}, "roadworthy.yaml:4: 'state_url' holds a literal secret."),
+    ({"switch": {"services": ["https://u:hunter2@host"], "token": "env:X"}}, "holds a literal secret"),
+    ({"switch": {"services": ["https://host/?hunter2"], "token": "env:X"}}, "this is not the address of a service"),
+    ({"switch": {"services": ["http://host:1"], "token": "env:X"}}, "host would get the token in the clear"),
+    ({"switch": {"services": ["https://host"], "token": "hunter2"}}, "holds a literal secret"),
+    ({"switch": {"services": ["https://host"]}}, "'services' need a 'token'"),
+    ({"mlflow_url": "https://u:hunter2@host"}, "holds a literal secret"),
     ({"schema_version": "1"}, "roadworthy.yaml:1: 'schema_version' is '1', but must be 1."),
     ({"evidence": "x"}, "the key 'evidence' is not known. Did you mean 'evidence_url'?"),
 ])
