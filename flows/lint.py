@@ -89,7 +89,7 @@ def _passport(workspace: Workspace, identity: str, readable: list[Passport]) -> 
         yield from wrong.problems
         return
     readable.append(passport)
-    parts = [_roles, _policy, _vendor, _suite, _artifact, _recipe, _telemetry]
+    parts = [_roles, _policy, _vendor, _suite, _artifact, _recipe, _telemetry, _retention]
     for part in parts if places else [*parts, _data]:  # data cannot agree with names that are still to be filled in
         try:
             yield from part(workspace, passport, document)
@@ -220,6 +220,13 @@ def _telemetry(workspace: Workspace, passport: Passport, document: Document) -> 
     where = ("telemetry", "path")
     if passport.telemetry is not None and not _files(workspace, passport.telemetry.path, document, where):
         yield f"{document.at(where)}: no file is at '{passport.telemetry.path}'. Put it there or change the path."
+
+
+def _retention(workspace: Workspace, passport: Passport, document: Document) -> Iterator[str]:
+    people = passport.protected or passport.identifiers or passport.quasi_identifiers
+    if passport.risk_tier == "high" and passport.retention is None and people:
+        yield (f"{document.at(('risk_tier',))}: the data of a high-risk model tell of people, and nothing says how long a "
+               "day's rows may be kept. Write 'retention: {days: ..., because: ...}'.")
 
 
 def _data(workspace: Workspace, passport: Passport, document: Document) -> Iterator[str]:

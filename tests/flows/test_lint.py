@@ -60,6 +60,13 @@ MISTAKES: dict[str, tuple[list[tuple[str, str]], str, str]] = {
         "a key of 'protected[1].values' is yes, on or true, which YAML does not read as text; put the key in quotes."),
     "a key of two types": (
         [("below: 25}", "below: x}")], "below: x", "'protected[2].bins[1].below' is text ('x'), but must be a number."),
+    "a high-risk model whose rows may be kept for ever": (
+        [HIGH, ("retention:\n  days: 400\n  because: Somebody may complain for a year.\n", "")], "risk_tier",
+        "the data of a high-risk model tell of people, and nothing says how long a day's rows may be kept. "
+        "Write 'retention: {days: ..., because: ...}'."),
+    "a sensitive column that is known already": (
+        [("retention:", "quasi_identifiers: [age]\nsensitive: [age]\nretention:")], "sensitive: [age]",
+        "'age' is a quasi-identifier: who knows it cannot learn it, so it is not 'sensitive' as well."),
     "a missing role": ([("  guardian: the.guardian\n", "")], "roles:", "the key 'roles.guardian' is missing."),
     "a role nobody has": (
         [("guardian: the.guardian", "guardian: somebody")], "somebody",
