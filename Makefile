@@ -14,8 +14,9 @@ export GX_ANALYTICS_ENABLED := false
 demo: $(READY)
 	@"$(BIN)/roadworthy" demo
 
+# In the order of the files the longest come first, and none is left alone at the end.
 test: $(READY)
-	@"$(BIN)/python" -m pytest -n 2 --dist loadscope
+	@"$(BIN)/python" -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-long: $(READY)
 	@"$(BIN)/python" -m pytest -m long -n 2 --dist loadscope

@@ -11,11 +11,11 @@ import pandas as pd
 import yaml
 
 from flows.inspect import Inspected, inspect
-from flows.measuring import FAMILIES
 from flows.mitigating import Mitigate, mitigate
 from roadworthy.ledger import Ledger
 from roadworthy.policy import When
 from roadworthy.workspace import Workspace
+from tests.once import ONCE
 
 FLEET = Path(__file__).resolve().parents[2] / "data"
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -94,7 +94,7 @@ def run_night(workspace: Workspace, day: date, when: When = "nightly", only: Col
     only : collection of str, optional
         Families to measure, where a test asks about their rules alone; the rules of the others are then without a measurement.
     """
-    families = FAMILIES if only is None else tuple(family for family in FAMILIES if family[0] in only)
+    families = ONCE if only is None else tuple(family for family in ONCE if family[0] in only)
     with_plan: Mitigate = mitigate if only is None or "mitigation" in only else lambda *_: ([], {})
     with Ledger.open(workspace.state_url) as ledger:
         now = datetime.now(UTC)

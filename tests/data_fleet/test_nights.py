@@ -17,6 +17,7 @@ from roadworthy.sentences import part
 from roadworthy.workspace import Workspace
 from tests.data_fleet.independent import DATA, answer
 from tests.data_fleet.nights import Outcome, outcomes
+from tests.once import ONCE
 
 OUTCOMES = outcomes()
 NIGHTS = sorted({(o.night, o.model) for o in OUTCOMES})
@@ -29,7 +30,7 @@ def night(day: date, model: str) -> tuple[list[Measurement], Judgement]:
     identity = next(i for i in workspace.passports() if i.startswith(f"{model}@"))
     passport = workspace.passport(identity)
     with open_subject(DATA, passport, day) as subject:
-        measured, _ = measure_all(subject)
+        measured, _ = measure_all(subject, ONCE)
     context = Context(passport.risk_tier, passport.task.kind, "nightly", day, glossary=passport.glossary)
     return measured, judge(measured, workspace.policy(passport.policy_name), context)
 
