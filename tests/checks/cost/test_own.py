@@ -61,7 +61,8 @@ def test_a_model_is_timed_in_the_process_that_explains_it_and_only_without_a_log
         assert rate.n == 120 * found["latency_p95", "whole sample"].n and rate.low <= rate.value <= rate.high
         for m in found.values():
             assert list(m.over) in (catalogue()[m.metric].over, catalogue()[m.metric].by)
-        with_log = passport.model_copy(update={"telemetry": passport_of(telemetry={"path": "log.parquet", "rows": "rows"}).telemetry})
+        log = passport_of(telemetry={"path": "log.parquet", "rows": "rows"}).telemetry
+        with_log = passport.model_copy(update={"telemetry": log})
         assert own.own_timing(_as(subject, with_log)) == [] == own.own_timing(_as(subject, passport_of()))
 
 
