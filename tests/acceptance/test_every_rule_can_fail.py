@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from _pytest.mark import ParameterSet
 from checks import membership, minimisation
 from checks.explainability import attribution
 from roadworthy.canonical import digest_file
-from roadworthy.policy import Rule, When, read_policy
+from roadworthy.policy import Policy, Rule, When, read_policy
 from tests.acceptance import beside
 from tests.acceptance.fleet import FLEET, Change, Edit, copy_fleet, run_night, same, unchanged
 
@@ -302,11 +303,17 @@ def _leaks(text: str, column: str) -> str:
     return "\n".join([*lines, f"leaks: [{column}]"]) + "\n"
 
 
+@cache
+def _policy(path: Path) -> Policy:
+    """Return a policy of the fleet; reading one takes as long as some of these nights, and none of them changes the fleet."""
+    return read_policy(path)
+
+
 def _rules() -> list[ParameterSet]:
     """Return every rule of every policy; one that an earlier policy has to the letter is broken again in the long tier."""
     found, seen = [], set()
     for path in sorted((FLEET / "policies").glob("*.yaml")):
-        for rule in read_policy(path).rules:
+        for rule in _policy(path).rules:
             if rule.metric.startswith(("artifact.", "endpoint.")):
                 continue  # no data can break them; see test_every_artifact_rule_can_fail and test_every_endpoint_rule_can_fail
             trains = rule.when == "gate" and rule.metric.startswith(("reproducibility.", "privacy."))
@@ -319,7 +326,7 @@ def _rules() -> list[ParameterSet]:
 
 def _model_for(policy: str, rule: str) -> str:
     """Return a model of the fleet on which the rule can speak; a policy is tried on other models too."""
-    tasks = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).tasks
+    tasks = next(r for r in _policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule).tasks
     if tasks == ["regression"]:
         return "bikes"
     if rule == "drift-volume":
@@ -375,7 +382,7 @@ def test_a_changed_batch_breaks_the_rule(
     model = _model_for(policy, rule)
     case = case_of(rule, model)
     night = QUIET[model] + timedelta(days=case.later)
-    declared = next(r for r in read_policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule)
+    declared = next(r for r in _policy(FLEET / "policies" / f"{policy}.yaml").rules if r.id == rule)
     wanted = case.wanted or declared.breach
     assert wanted not in as_it_is(model, policy, night, declared), "the rule is broken already, so breaking it proves nothing"
     workspace = copy_fleet(
