@@ -6,10 +6,10 @@ import csv
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,7 @@ class Told:
 
 
 Event = Block | Rejected | Told
+T = TypeVar("T")
 
 
 def raw_files(root: Path, pattern: str, day: str) -> list[Raw]:
@@ -63,6 +64,15 @@ def raw_files(root: Path, pattern: str, day: str) -> list[Raw]:
     DataError
         If the place cannot be looked at.
     """
+    return _looked(root, pattern, day, lambda found: [_digested(name, url) for name, url in found])
+
+
+def any_raw(root: Path, pattern: str, day: str) -> bool:
+    """Say whether a day has a raw file, without reading one; raises as `raw_files`."""
+    return _looked(root, pattern, day, bool)
+
+
+def _looked(root: Path, pattern: str, day: str, then: Callable[[list[tuple[str, str]]], T]) -> T:
     import fsspec
 
     text = pattern.replace("{date}", day)
@@ -72,7 +82,7 @@ def raw_files(root: Path, pattern: str, day: str) -> list[Raw]:
         else:
             system, path = fsspec.core.url_to_fs(text)
             found = [(str(p), system.unstrip_protocol(p)) for p in sorted(system.glob(path)) if system.isfile(p)]
-        return [_digested(name, url) for name, url in found]
+        return then(found)
     except (OSError, ValueError, ImportError) as problem:
         said = f"The raw files '{text[:80]}' cannot be read ({type(problem).__name__})."
         raise DataError(said, "Check the path and its permissions.") from None

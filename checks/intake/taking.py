@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from checks.identifiers import find
 from checks.intake.joining import batch_digest, of_labels
 from checks.intake.plan import Plan, labels_plan_of, plan_of, query
-from checks.intake.reading import Block, Raw, Told, events, raw_files, selected
+from checks.intake.reading import Block, Raw, Told, any_raw, events, raw_files, selected
 from checks.intake.receipts import ENTRIES, What, read_receipt, receipt_path
 from checks.intake.splitting import Rejected
 from checks.intake.writing import BatchWriter, Quarantine, ahead, publish, sync
@@ -141,6 +141,8 @@ def take_labels_in(
     """
     if passport.intake is None or passport.intake.labels is None:
         return None
+    if not any_raw(workspace.root, passport.intake.labels, day.isoformat()):
+        return None  # so on most of the days that are looked at, and a plan costs more than a look
     plan = labels_plan_of(passport, _reference_types(workspace.root, passport))
     try:
         return _take(workspace, ledger, passport, day, now, environment, _arrival(workspace, passport, day, "labels", plan))
