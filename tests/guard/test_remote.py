@@ -355,15 +355,33 @@ def test_a_token_comes_by_reference_and_is_shown_nowhere(tmp_path: Path, caplog:
             Guard.remote("http://127.0.0.1:1", wrong, keys=[KEY.public])
 
 
-def test_a_change_is_one_line_in_the_log_and_an_evaluation_none(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    with served() as (service, guard):
-        service.put(content(2, stops=[stop()]))
-        until(lambda: refuses(guard))
-        for _ in range(1000):
-            guard.check("credit", "1.0.0")
-        lines = [record.getMessage() for record in caplog.records if "'1.0.0': disabled" in record.getMessage()]
-        assert len(lines) == 1 and lines[0].startswith("credit '1.0.0': disabled, was active")
+def test_a_change_is_one_line_in_the_log_and_an_evaluation_none() -> None:
+    said: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    def lines() -> list[str]:
+        return [line for line in said if "'1.0.0': disabled" in line]
+
+    log, kept = logging.getLogger("roadworthy_guard"), Kept()
+    level, disabled = log.level, logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    log.addHandler(kept)
+    log.setLevel(logging.INFO)
+    try:
+        with served() as (service, guard):
+            service.put(content(2, stops=[stop()]))
+            until(lambda: refuses(guard))
+            until(lambda: bool(lines()))  # what listens says it after the refusal is in force
+            for _ in range(1000):
+                guard.check("credit", "1.0.0")
+            assert len(lines()) == 1 and lines()[0].startswith("credit '1.0.0': disabled, was active")
+    finally:
+        log.removeHandler(kept)
+        log.setLevel(level)
+        logging.disable(disabled)
 
 
 def test_a_looser_bound_has_no_effect() -> None:
