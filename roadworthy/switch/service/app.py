@@ -24,6 +24,7 @@ from roadworthy.switch import snapshot
 from roadworthy.switch.files import scope_of
 from roadworthy.switch.once import ConflictError
 from roadworthy.switch.service import ofrep
+from roadworthy.switch.service.bounded import MAX_BODY, Bounded
 from roadworthy.switch.service.control import ApproveBody, AskBody, BeatBody, Control, LimitedError, StopBody
 from roadworthy.switch.service.figures import Figures
 from roadworthy.switch.service.instances import Instance, Instances, alive, prove
@@ -165,6 +166,7 @@ def create(workspace: Workspace, signer: Signer, options: Options | None = None)
         description="May a model serve? Stops by one, starts by two. The protocol is described in docs/switch-protocol.md.",
     )
     app.state.service = service
+    app.add_middleware(Bounded, most=MAX_BODY)
     if service.options.origins:
         from fastapi.middleware.cors import CORSMiddleware
 
@@ -193,6 +195,8 @@ async def _write(service: _Service) -> None:
             await run_in_threadpool(service.write_instances)
         except RoadworthyError:
             continue  # the watcher says that the store cannot be used; heartbeats come again
+        except ValueError as problem:
+            log.warning("The stored instances cannot be understood (%s); those heard of here are known.", problem)
 
 
 def _said(status: int, sentence: str, **headers: str) -> JSONResponse:

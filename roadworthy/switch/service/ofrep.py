@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from roadworthy.canonical import canonical_json
-from roadworthy.switch.files import ACTIVE, UNKNOWN
+from roadworthy.switch.files import ACTIVE, ANY, UNKNOWN
 from roadworthy.switch.matching import Decision
 from roadworthy.switch.service.watching import View, Watcher
 
@@ -105,11 +105,16 @@ def _flag(
     tiers = [one.tier for one in view.stored.service if one.model == model and version in (None, one.version)]
     if decision.serves and watcher.age() > min((watcher.bound(tier) for tier in tiers), default=0):
         decision = Decision(UNKNOWN)
-    stop = next((r for r in view.stored.rows if r.stop.at == decision.since and r.stop.state == decision.state), None)
     return {
         "key": f"model.{model}.serve", "value": decision.serves, "variant": decision.state, "reason": _reason(decision),
-        "metadata": {"state": decision.state, "fence": stop.fence if stop else 0},
+        "metadata": {"state": decision.state, "fence": _fence(view, model, decision)},
     }
+
+
+def _fence(view: View, model: str, decision: Decision) -> int:
+    """Return the ledger's entry of the row that decides; 0 where a file or a lease does, or nothing."""
+    rows = (row for row in view.stored.rows if row.stop.model in (ANY, model) and row.stop.scope == decision.scope)
+    return next((row.fence for row in rows if row.stop.at == decision.since), 0)
 
 
 def _reason(decision: Decision) -> str:

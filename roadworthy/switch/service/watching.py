@@ -121,19 +121,21 @@ class Watcher:
         with self._lock:
             began = time.monotonic()
             here = places(self.workspace.root)
-            lines = _lines(here)
+            lines = self._view.lines if self._view else ()
             try:
+                lines = _lines(here)
                 self._write_pending(here)
                 with stopping.reading(here, WAIT) as execute:
                     stored = store.load(execute, chain.tables(execute))
                 self._check_order(stored)
                 self._problem("")
-            except (RoadworthyError, ValueError) as problem:
-                self._problem(problem.sentence if isinstance(problem, RoadworthyError) else f"The switch's tables: {problem}.")
+            except (RoadworthyError, ValueError, OSError) as problem:  # whatever it is, it must not end the thread that looks
+                said = problem.sentence if isinstance(problem, RoadworthyError) else f"The switch cannot be read: {problem}."
+                self._problem(said)
                 if self._view is None:
                     return
                 stored, began = self._view.stored, self._view.read_at
-            changed = self._take(stored, (*lines, *self._pending), began)
+            changed = self._take(stored, tuple(dict.fromkeys((*lines, *self._pending))), began)
         if changed:
             self.changed()
 
@@ -174,12 +176,12 @@ class Watcher:
         self.problem = said
 
 
-def _lines(here: Places) -> list[Stop]:
+def _lines(here: Places) -> tuple[Stop, ...]:
     found: list[Stop] = []
     for folder in (here.folder, *here.targets):
         for model in files.stopped_models(folder):
             found += [stop for stop in files.held(folder, model) if stop.model == model]
-    return found
+    return tuple(found)
 
 
 def strictest_first(stops: Sequence[Stop]) -> list[Stop]:

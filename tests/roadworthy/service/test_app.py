@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from roadworthy.signing import is_signed_by, sign
 from roadworthy.switch import files, may_serve
 from roadworthy.switch.requests import DOMAIN
 from roadworthy.switch.service import Options, create
+from roadworthy.switch.service.bounded import Bounded
 from roadworthy.switch.service.principals import ALLOWED
 from roadworthy.switch.snapshot import Signer
 from roadworthy.workspace import Workspace
@@ -572,3 +575,69 @@ def test_metrics_are_bounded_by_what_is_in_service(client: TestClient, workspace
     put_in(workspace, ("bikes", "2.0.0", "limited", True))
     client.app.state.service.watcher.look()  # type: ignore[attr-defined]
     assert 'model="credit"' not in client.get("/metrics").text
+
+
+# Requests that are too large, and threads that must not die.
+
+
+@pytest.mark.parametrize("who", [None, "oscar"])
+@pytest.mark.parametrize("path", ["/v1/stop", "/v1/alerts", "/ofrep/v1/evaluate/flags"])
+def test_no_body_is_read_beyond_the_limit(client: TestClient, path: str, who: str | None) -> None:
+    headers = bearer(who) if who else {}
+    assert client.post(path, headers=headers, content=b"x" * 1_100_000).status_code == 413
+    declared = client.post(path, headers={**headers, "Content-Length": "abc"}, content=b"{}")
+    assert declared.status_code == 413
+
+
+def test_a_body_that_declares_nothing_is_read_to_the_limit_and_no_further() -> None:
+    read, sent = [], []
+
+    async def reads_all(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            continue
+
+    async def receive() -> dict[str, Any]:
+        read.append(1)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(Bounded(reads_all, most=1000)({"type": "http", "headers": []}, receive, send))  # type: ignore[arg-type]
+    assert (len(read), sent[0]["status"]) == (11, 413)
+
+
+def test_a_folder_that_cannot_be_listed_ends_no_watch_and_forgets_no_stop(
+    client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace.made / "switch"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "STOP.bikes").touch()
+    service = client.app.state.service  # type: ignore[attr-defined]
+    service.watcher.look()
+
+    def denied(_: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "stopped_models", denied)
+        read_at = service.watcher.view.read_at
+        service.watcher.look()
+        assert "Permission denied" in service.watcher.problem
+        assert (flag(client, "bikes")["variant"], service.watcher.view.read_at) == ("disabled", read_at)
+    service.watcher.look()
+    assert service.watcher.problem == ""
+
+
+def test_a_stored_instance_that_cannot_be_understood_ends_no_writing(client: TestClient, workspace: Workspace) -> None:
+    beat(client, "a")
+    service = client.app.state.service  # type: ignore[attr-defined]
+    service.write_instances()
+    with Ledger.open(workspace.state_url) as ledger, ledger.transaction() as execute:
+        execute("update switch_instance set models = 'nonsense'", {})
+    until = time.monotonic() + 20
+    for number in range(2):  # the first attempt is spoilt; the task that writes must still be there for the second
+        beat(client, f"b{number}")
+        while service.instances.unwritten:
+            assert time.monotonic() < until
+            time.sleep(0.05)
