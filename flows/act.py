@@ -15,13 +15,13 @@ from flows import incidents
 from flows.inspect import Inspected
 from flows.services import stop_at_services
 from roadworthy.alerts import Alert, Delivery, alerts_for, deliver
-from roadworthy.errors import StorageError
+from roadworthy.errors import RoadworthyError
 from roadworthy.ledger import Ledger
 from roadworthy.ledger.chain import stamp
 from roadworthy.secrets import resolve
 from roadworthy.switch import Switch
 from roadworthy.switch.calling import Answer, Caller
-from roadworthy.switch.files import DEGRADED
+from roadworthy.switch.files import DEGRADED, DISABLED
 from roadworthy.switch.measures import measure_for, severe_rules
 from roadworthy.switch.stopping import Outcome
 from roadworthy.workspace import Workspace
@@ -78,7 +78,7 @@ def stop(
 
     Raises
     ------
-    StorageError
+    RoadworthyError
         If the stop could be written nowhere and no service took it.
     """
     bundle = inspected.bundle
@@ -114,7 +114,10 @@ def _fence(ledger: Ledger, run: Mapping[str, Any], evidence: str) -> int:
 
 
 def _state(ledger: Ledger, run: Mapping[str, Any], severe: Sequence[str]) -> str:
-    before = ledger.latest("run", model=run["model"], version=run["version"], when="nightly", before_day=run["day"])
+    try:
+        before = ledger.latest("run", model=run["model"], version=run["version"], when="nightly", before_day=run["day"])
+    except RoadworthyError:
+        return DISABLED  # a past that cannot be read chooses no milder way, and keeps no model on the road
     fallback = (run["passport"].get("fallback") or {}).get("kind", "none") != "none"
     rules = run["policy"]["content"]["rules"]
     return measure_for(severe, rules, severe_before=before is not None and before.body["verdict"] == "stop", fallback=fallback)
@@ -122,12 +125,12 @@ def _state(ledger: Ledger, run: Mapping[str, Any], severe: Sequence[str]) -> str
 
 def _here(
     workspace: Workspace, ledger: Ledger, evidence: str, run: Mapping[str, Any], reason: str, state: str, now: datetime
-) -> tuple[Outcome, StorageError | None]:
+) -> tuple[Outcome, RoadworthyError | None]:
     switch = Switch.open(workspace, ledger)
     tighten = switch.degrade if state == DEGRADED else switch.stop
     try:
         found = tighten(run["model"], version=run["version"], by="automation", reason=reason, evidence=evidence, at=now)
-    except StorageError as problem:  # the services are still to be told
+    except RoadworthyError as problem:  # whatever it is, the services are still to be told
         return Outcome(state, unreached=[problem.sentence]), problem
     return found, None
 

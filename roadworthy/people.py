@@ -60,6 +60,10 @@ class People(Strict):
             if person.id in PRINCIPALS:
                 said = f"'{person.id}' cannot be a person: {', '.join(PRINCIPALS)} are names of principals."
                 raise Misplaced(said, "people", index, "id")
+        keys = [person.public_key for person in self.people]
+        for index, key in enumerate(keys):
+            if key is not None and key in keys[:index]:
+                raise Misplaced("this key stands here a second time; two people have two keys.", "people", index, "public_key")
         named = [person.id for person in self.people]
         for index, service in enumerate(self.services):
             if service.id in named:

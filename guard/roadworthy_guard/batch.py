@@ -44,7 +44,8 @@ def chunks(
     Raises
     ------
     Refused
-        Before the first chunk that may not be scored; the next one is not taken from `iterable`.
+        Before the first chunk that may not be scored. The next one is not taken from `iterable`, but where the stop came while
+        it was waited for.
     """
     items = iter(iterable)
     while True:
@@ -53,6 +54,7 @@ def chunks(
             item = next(items)
         except StopIteration:
             return
+        guard.require(model, version, segment, fallback=degraded)  # taking it may have taken long
         yield item
 
 

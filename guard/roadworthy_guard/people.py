@@ -99,11 +99,15 @@ def _check_signer(version: Mapping[str, Any], before: Mapping[str, Person], sign
 
 def _persons(version: Mapping[str, Any]) -> Mapping[str, Person]:
     found: dict[str, Person] = {}
+    seen: list[Mapping[str, Any]] = []
     for one in words.sequence(version.get("people")):
         person = words.mapping(one)
         who, key = words.text(person.get("id")), person.get("public_key")
         if who in found:
             raise ValueError("a person stands there twice")
+        if key and any(key == other.get("public_key") for other in seen):
+            raise ValueError("a key stands there twice")
+        seen.append(person)
         roles = frozenset(words.text(role) for role in words.sequence(person.get("roles")))
         found[who] = Person(roles, Ed25519PublicKey.from_public_bytes(words.from_base64(key, 32)) if key else None)
     return found

@@ -171,13 +171,16 @@ class GuardedPyfunc:
 
     def predict_stream(self, *args: Any, **kwargs: Any) -> Any:
         """Answer piece by piece, and ask before each."""
-        pieces = iter(self._which("predict_stream").predict_stream(*args, **kwargs))
+        chosen = self._which("predict_stream")
+        pieces = iter(chosen.predict_stream(*args, **kwargs))
         while True:
-            self._which("predict_stream")
             try:
                 piece = next(pieces)
             except StopIteration:
                 return
+            if self._which("predict_stream") is not chosen:
+                decision = self._ready().check(self._name, self._version, self._segment)
+                raise Refused(decision, "it was switched between model and fallback while it answered")
             yield piece
 
     def _which(self, method: str) -> Any:

@@ -146,9 +146,6 @@ def approve(
     with ledger.transaction() as execute:
         requests.install(execute)
         asked = requests.find(execute, request)
-    concerned = _concerned(workspace, ledger, asked.wish)
-    with ledger.transaction() as execute:
-        asked = requests.find(execute, request)
         wish = asked.wish
         if stamp(at) >= asked.expires_at:
             raise RefusedError(f"The request {request} expired on {asked.expires_at[:16]}.", "Ask again.")
@@ -156,11 +153,15 @@ def approve(
         if held.fence != asked.fence or held.since > asked.asked_at:
             said = f"The fence moved: {wish.scope} was changed after this was asked ({held.since[:19]})."
             raise RefusedError(said, "Look at 'roadworthy switch status' and ask again.")
-        _check_asks(workspace, wish)
+        concerned = _concerned(workspace, ledger, wish)  # what would serve again now, not when it was asked
+        asker = _check_asks(workspace, wish)
         person = _check_approves(workspace, wish, by)
         for identity in concerned:
             _check_guardian(workspace, by, identity)
         needed = _is_high(workspace, concerned)
+        if wish.statement(held.state, held.fence).decode() != asked.statement:
+            raise RefusedError(f"The request {request} is not what was signed.", "Ask again.")
+        requests.check_signature(asker, asked.statement.encode(), asked.signature, needed=needed)
         signed = requests.check_signature(person, asked.statement.encode(), signature, needed=needed) and bool(asked.signature)
         gates = [] if wish.until else [_check_gate(workspace, execute, wish, i, held) for i in concerned]
         outcome = _open(execute, wish, held, asked, by=by, at=at, gates=gates, signed=signed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ STATES = (ACTIVE, DEGRADED, QUARANTINED, DISABLED)
 SERVING = (ACTIVE, DEGRADED)
 MAX_REASON = 500
 _MAX_FILE = 1024 * 1024
+_FILE = re.compile(r"STOP(\.[a-z0-9][a-z0-9._-]{0,62})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,20 @@ def held(folder: Path, model: str) -> list[Stop]:
     return found
 
 
-def stopped_models(folder: Path) -> list[str]:
-    """Return the models that have a STOP file in a folder."""
-    names = sorted(p.name for p in folder.glob("STOP*")) if folder.is_dir() else []
-    return [ANY if name == "STOP" else name.removeprefix("STOP.") for name in names if name == "STOP" or name.startswith("STOP.")]
+def everything(folder: Path) -> list[Stop]:
+    """Return every stop of a folder; one that cannot be listed may hold anything, so every model is unknown.
+
+    A file that is named like a STOP file and for no model, such as an editor's ``STOP.credit~``, stops nothing.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
+        return [_unknown(folder / "STOP", f"may be there: its folder cannot be listed ({problem.strerror})")]
+    models = [ANY if name == "STOP" else name.removeprefix("STOP.") for name in names if _FILE.fullmatch(name)]
+    return [stop for model in models for stop in held(folder, model) if stop.model == model]
 
 
 def lift(folder: Path, model: str, version: str, segment: str, until: str) -> list[Stop]:
@@ -185,27 +197,46 @@ def lift(folder: Path, model: str, version: str, segment: str, until: str) -> li
     path = folder / file_name(model)
     aside = folder / f".{path.name}.{os.urandom(8).hex()}.lifted"
     try:
+        read(path)  # what cannot be read is not set aside
         path.rename(aside)
     except FileNotFoundError:
         return []
-    kept = []
-    for stop in read(aside):
-        known = stop.state != UNKNOWN
-        lifted = (stop.version, stop.segment) == (version, segment) and stop.at <= until
-        # What cannot be understood goes when the whole model is lifted: it cannot have meant more than that.
-        if not (lifted if known else (version, segment) == (ANY, ANY)):
-            kept.append(stop)
-    for stop in kept:
-        if stop.state != UNKNOWN:
-            write(folder, stop)
-        else:
-            _keep(path, b"a line that could not be understood was kept\n")
+    try:
+        kept = [stop for stop in read(aside) if not _lifted(stop, version, segment, until)]
+        for stop in kept:
+            if stop.state != UNKNOWN:
+                write(folder, stop)
+            else:
+                _keep(path, b"a line that could not be understood was kept\n")
+    except BaseException:
+        _put_back(aside, path)
+        raise
     if aside.is_dir():
         aside.rmdir()
     else:
         aside.unlink()
     _sync(folder)
     return kept
+
+
+def _lifted(stop: Stop, version: str, segment: str, until: str) -> bool:
+    if stop.at > until:
+        return False
+    # What cannot be understood goes when the whole model is lifted: it cannot have meant more than that.
+    return (version, segment) == (ANY, ANY) if stop.state == UNKNOWN else (stop.version, stop.segment) == (version, segment)
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    """Undo the setting aside; where another stop took the place meanwhile, leave a line that refuses."""
+    if aside.is_dir():
+        aside.rename(path)
+        return
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        _keep(path, b"stops that were set aside could not be put back\n")
+        return
+    aside.unlink()
 
 
 def _parse(line: bytes, path: Path) -> Stop:
@@ -216,6 +247,7 @@ def _parse(line: bytes, path: Path) -> Stop:
         texts = all(isinstance(getattr(stop, name), str) for name in Stop.__slots__)
         aside = path.name.startswith(".")
         if texts and stop.state in STATES and stop.state != ACTIVE and (aside or stop.model == expected):
+            canonical_json(asdict(stop))  # half of a surrogate pair is no text, and could not be passed on
             return stop
     except (ValueError, KeyError, TypeError, RecursionError):
         pass

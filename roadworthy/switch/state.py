@@ -84,10 +84,8 @@ def status(root: Path, now: datetime | None = None) -> list[Held]:
     for stop in served.lapsed(stored.service, moment):
         add(stop, "lease")
     for folder in (here.folder, *here.targets):
-        for model in files.stopped_models(folder):
-            for stop in files.held(folder, model):
-                if stop.model == model:
-                    add(stop, str(folder / files.file_name(model)))
+        for stop in files.everything(folder):
+            add(stop, str(folder / files.file_name(stop.model)))
     rows = []
     for scope, stops in held.items():
         worst = table.strictest([s for s, _ in stops])
@@ -207,29 +205,44 @@ class Switch:
 
     def _tighten(self, stop: Stop) -> Outcome:
         here = places(self._workspace.root)
-        self._check_known(here, stop)
-        if stop.evidence and self._done_before(stop):
+        check_known(here, stop)
+        if stop.evidence and not self._is_person(stop.by) and self._done_before(stop):
             return Outcome(self.may_serve(stop.model, None if stop.version == ANY else stop.version).state)
         outcome = stopping.write_own(here, stop) if stopping.files_for(stop) else Outcome(stop.state)
         return stopping.finish(here, stop, outcome, self._ledger.transaction)
 
-    def _check_known(self, here: Places, stop: Stop) -> None:
-        """Refuse a mistyped name; what is in service is known, whatever became of its passport."""
-        known, there = models(self._workspace.root), versions(self._workspace.root, stop.model)
-        if stop.model == ANY or (stop.model in known and stop.version in (ANY, *there)):
-            return
-        serving = [one for one in read(here).service if one.model == stop.model]
-        if any(stop.version in (ANY, one.version) for one in serving):
-            return
-        if stop.model not in known and not serving:
-            raise UsageError(f"There is no model '{stop.model}'.", f"Known: {', '.join(known) or 'none'}.")
-        there = sorted({*there, *(one.version for one in serving)})
-        raise UsageError(f"There is no version '{stop.version}' of {stop.model}.", f"Known: {', '.join(there) or 'none'}.")
+    def _is_person(self, who: str) -> bool:
+        """Say whether someone decided this; what a person stops is stopped, whatever was stopped on that evidence before."""
+        if who in ("automation", "serving"):
+            return False
+        try:
+            return self._workspace.people().find(who) is not None
+        except RoadworthyError:
+            return True  # nobody can know, and a stop too many is the better mistake
 
     def _done_before(self, stop: Stop) -> bool:
         try:
-            return self._ledger.latest(
-                "switch", model=stop.model, version=stop.version, segment=stop.segment, to=stop.state, evidence=stop.evidence
-            ) is not None
+            with self._ledger.reading() as execute:
+                return table.done_before(execute, stop)
         except RoadworthyError:
             return False  # a ledger that cannot be read must not keep a model on the road
+
+
+def check_known(here: Places, stop: Stop) -> None:
+    """Refuse a mistyped name; what is in service is known, whatever became of its passport.
+
+    Raises
+    ------
+    UsageError
+        If there is no such model or version.
+    """
+    known, there = models(here.root), versions(here.root, stop.model)
+    if stop.model == ANY or (stop.model in known and stop.version in (ANY, *there)):
+        return
+    serving = [one for one in read(here).service if one.model == stop.model]
+    if any(stop.version in (ANY, one.version) for one in serving):
+        return
+    if stop.model not in known and not serving:
+        raise UsageError(f"There is no model '{stop.model}'.", f"Known: {', '.join(known) or 'none'}.")
+    there = sorted({*there, *(one.version for one in serving)})
+    raise UsageError(f"There is no version '{stop.version}' of {stop.model}.", f"Known: {', '.join(there) or 'none'}.")

@@ -72,23 +72,40 @@ def tighten(execute: Execute, stop: Stop, *, record: bool = True) -> tuple[bool,
     there = rows(execute, stop.model)
     mine = next((r for r in there if r.stop.key == stop.key), None)
     if mine is not None and RANK[mine.stop.state] >= RANK[stop.state]:
-        return False, mine.fence
+        if mine.fence or not record:
+            return False, mine.fence
+        put(execute, mine.stop, fence := _record(execute, mine.stop, ACTIVE))  # it could not be recorded when it was made
+        return False, fence
     wider = [r for r in there if r.stop.version in (ANY, stop.version) and r.stop.segment in (ANY, stop.segment)]
     changed = all(RANK[r.stop.state] < RANK[stop.state] for r in wider)
-    fence = 0
-    if record:
-        chain.install(execute)
-        clock.install(execute)
-        epoch, sequence = clock.read(execute)
-        body = {
-            "model": stop.model, "version": stop.version, "segment": stop.segment,
-            "from": mine.stop.state if mine else ACTIVE, "to": stop.state, "reason": stop.reason, "evidence": stop.evidence,
-            "epoch": epoch, "sequence": sequence + 1,  # of this change, so that receipts can be held against it later
-        }
-        entry = chain.append(execute, "switch", stop.by, body, at=chain.moment(stop.at), key=f"switch:{stop.digest}")
-        fence = entry.seq
+    fence = _record(execute, stop, mine.stop.state if mine else ACTIVE) if record else 0
     put(execute, stop, fence)
     return changed, fence
+
+
+def _record(execute: Execute, stop: Stop, before: str) -> int:
+    chain.install(execute)
+    clock.install(execute)
+    epoch, sequence = clock.read(execute)
+    body = {
+        "model": stop.model, "version": stop.version, "segment": stop.segment, "from": before, "to": stop.state,
+        "reason": stop.reason, "evidence": stop.evidence,
+        "epoch": epoch, "sequence": sequence + 1,  # of this change, so that receipts can be held against it later
+    }
+    return chain.append(execute, "switch", stop.by, body, at=chain.moment(stop.at), key=f"switch:{stop.digest}").seq
+
+
+def done_before(execute: Execute, stop: Stop) -> bool:
+    """Say whether the ledger has a change to this state of this scope on this evidence, lifted since or not."""
+    wanted = {"version": stop.version, "segment": stop.segment, "to": stop.state, "evidence": stop.evidence}
+    start = 2**63 - 1
+    while rows_ := chain.page(execute, start, "switch", stop.model, backwards=True):
+        for row in rows_:
+            body = chain.entry_of(row).body
+            if all(body.get(name) == value for name, value in wanted.items()):
+                return True
+        start = rows_[-1][0]
+    return False
 
 
 def put(execute: Execute, stop: Stop, fence: int) -> None:

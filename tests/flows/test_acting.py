@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ import uvicorn
 from flows import care, champions, drilling, incidents
 from flows.act import stop
 from flows.inspect import Inspected
-from roadworthy.errors import StorageError, UsageError
+from roadworthy.errors import RoadworthyError, StorageError, UsageError
 from roadworthy.evidence import EvidenceStore, bundle_files, read_bundle
 from roadworthy.finding import Finding, Verdict
 from roadworthy.ledger import Ledger, chain
@@ -182,6 +182,18 @@ def test_where_nothing_can_be_written_the_services_are_still_told(house: Workspa
     refuses, _ = seen_by([(403, {"error": "No."})])
     with pytest.raises(StorageError, match="could NOT be made disabled anywhere"):
         stop(workspace, ledger, severe(workspace, ledger, day=DAY + timedelta(days=1)), datetime.now(UTC), caller=refuses)
+
+
+def test_a_past_that_cannot_be_read_keeps_no_model_on_the_road(house: Workspace, ledger: Ledger) -> None:
+    workspace = with_services(house)
+    severe(workspace, ledger, day=DAY - timedelta(days=1), on_severe="degrade", word="clear")
+    night = severe(workspace, ledger, on_severe="degrade")
+    with ledger.transaction() as execute:
+        execute("drop trigger ledger_no_update", {})
+        execute("update ledger set hash = 'x' where kind = 'run'", {})
+    with suppress(RoadworthyError):  # what comes after the stop may say that the ledger was changed
+        stop(workspace, ledger, night, datetime.now(UTC))
+    assert may_serve(workspace.root, "bikes").state == "disabled"
 
 
 def test_degrade_first_is_for_the_first_night_and_for_who_has_a_fallback(house: Workspace, ledger: Ledger) -> None:

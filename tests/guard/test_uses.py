@@ -236,6 +236,14 @@ def test_a_stream_of_answers_ends_with_the_stop(switch: Switched) -> None:
         next(pieces)
 
 
+def test_a_stream_that_began_with_the_model_does_not_go_on_while_the_fallback_should_answer(switch: Switched) -> None:
+    pieces = GuardedPyfunc(Pyfunc(), switch, "credit", "1.0.0", fallback=Pyfunc()).predict_stream([1, 2, 3])
+    assert next(pieces) == 1
+    switch.to("degraded")
+    with pytest.raises(Refused, match="switched between model and fallback"):
+        next(pieces)
+
+
 # --- ASGI
 
 
@@ -335,6 +343,14 @@ def test_a_batch_stops_at_the_chunk_after_the_stop(switch: Switched) -> None:
             if chunk == 2:
                 switch.to("disabled")
     assert done == [0, 1, 2] and next(source) == 3, "no chunk is taken and lost"
+    switch.to()
+
+    def slow() -> Iterator[int]:
+        switch.to("disabled")  # comes while the chunk is waited for
+        yield 1
+
+    with pytest.raises(Refused):
+        next(iter(switch.chunks(slow(), "credit", "1.0.0")))
     switch.to("degraded")
     assert list(switch.chunks([1], "credit", "1.0.0", degraded=True)) == [1]
     with pytest.raises(Refused):

@@ -721,6 +721,44 @@ def test_a_target_that_cannot_be_reached_still_holds_and_is_named(workspace: Wor
     assert "shared/STOP.credit could not be lifted" in done.unreached[0]
 
 
+def test_a_file_that_cannot_be_read_is_not_lifted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "STOP.credit"
+    path.touch()
+    before = path.stat().st_mtime_ns
+
+    def denied(_: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "read", denied)
+        with pytest.raises(PermissionError):
+            files.lift(tmp_path, "credit", "1.0.0", "*", until="9999")
+    assert (sorted(p.name for p in tmp_path.iterdir()), path.stat().st_mtime_ns) == (["STOP.credit"], before)
+
+
+def test_a_file_that_cannot_be_written_again_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [Stop.make("credit", v, None, state="disabled", at=NOW, by="oscar", reason="x") for v in ("1.0.0", "2.0.0")]
+    for one in both:
+        files.write(tmp_path, one)
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "write", full)
+        with pytest.raises(OSError, match="Input/output"):
+            files.lift(tmp_path, "credit", "1.0.0", "*", until="9999")
+    assert files.read(tmp_path / "STOP.credit") == both
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_cannot_be_understood_and_came_after_the_request_stays(tmp_path: Path) -> None:
+    path = tmp_path / "STOP.credit"
+    path.write_text("nonsense")
+    assert [s.state for s in files.lift(tmp_path, "credit", "*", "*", until="2000")] == ["unknown"]
+    assert path.exists()
+
+
 def test_nothing_to_enable_is_said(switch: Switch, workspace: Workspace, ledger: Ledger) -> None:
     with pytest.raises(RefusedError, match="credit is active; there is nothing to enable"):
         ask(switch, gate(workspace, ledger))

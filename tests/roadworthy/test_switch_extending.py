@@ -89,7 +89,8 @@ def test_whatever_is_less_leaves_the_lease_as_it_is(
 def test_a_key_that_the_lock_does_not_hold_proves_nothing(workspace: Workspace, ledger: Ledger) -> None:
     begin(workspace.root, workspace.people())
     assert extended(workspace, ledger) > 0
-    write_people(workspace, {**KEYS, "gustav": KEYS["gerda"]})  # somebody puts a key of their own where the Guardian's was
+    # Somebody puts a key of their own where the Guardian's was.
+    write_people(workspace, {**KEYS, "gustav": KEYS["gerda"], "gerda": KEYS["gustav"]})
     with ledger.transaction() as execute:
         served.renew(execute, "credit", "1.0.0", evidence="cd" * 32, at=at(120) + timedelta(days=6))
     with pytest.raises(RefusedError, match=r"entry of gustav in people.yaml is not what people.lock says"):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from roadworthy.errors import RefusedError, TamperedError
+from roadworthy.errors import RefusedError, RoadworthyError, TamperedError
 from roadworthy.ledger import Ledger
 from roadworthy.people_lock import DOMAIN as PEOPLE
 from roadworthy.people_lock import add, begin, difference, read
@@ -188,6 +188,37 @@ def test_the_gate_is_looked_up_and_must_be_the_newest(workspace: Workspace, ledg
     gate(workspace, ledger, 13, word="no-go")
     with pytest.raises(RefusedError, match=r"A newer gate run of credit@1\.0\.0 ended 'no-go'"):
         approve(workspace, ledger, named)
+
+
+def test_a_request_that_was_unsigned_is_not_approved_once_a_high_risk_version_is_concerned(
+    workspace: Workspace, ledger: Ledger
+) -> None:
+    add_version(workspace.root, "credit", "1.0.0", risk_tier="limited")
+    write_people(workspace, {who: KEYS[who] for who in ("gustav", "olga")})
+    one = enabling.ask(workspace, ledger, wish())
+    add_version(workspace.root, "credit", "1.0.0", risk_tier="high")
+    gate(workspace, ledger)
+    with pytest.raises(RefusedError, match="Oscar has no public key"):
+        approve(workspace, ledger, one)
+
+
+@pytest.mark.parametrize(
+    "change", ["requested_by = 'olga'", "segment = 'eu'", "fence = 0", "statement = replace(statement, 'Mend', 'X')"]
+)
+def test_a_request_that_was_changed_where_it_is_kept_is_refused(workspace: Workspace, ledger: Ledger, change: str) -> None:
+    gate(workspace, ledger)
+    one = asked(workspace, ledger)
+    with ledger.transaction() as execute:
+        execute(f"update switch_request set {change}", {})
+    with pytest.raises(RefusedError):
+        approve(workspace, ledger, one)
+    assert may_serve(workspace.root, "credit", now=at(31)).state == "disabled"
+
+
+def test_two_people_with_one_key_are_one(workspace: Workspace) -> None:
+    write_people(workspace, {**KEYS, "oscar": KEYS["gustav"]})
+    with pytest.raises(RoadworthyError, match="two people have two keys"):
+        workspace.people()
 
 
 # In an emergency.

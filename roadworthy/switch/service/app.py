@@ -345,7 +345,7 @@ def _control(app: FastAPI, service: _Service) -> None:
         return await run_in_threadpool(service.control.approve, service.principal(request), request_id, body)
 
     @app.post("/v1/alerts", responses=_ANSWERS, openapi_extra=_JSON_BODY, tags=["control"])
-    async def alerts(request: Request) -> dict[str, Any]:
+    async def alerts(request: Request) -> Response:
         """Take Alertmanager's webhook."""
         who = service.allow(request, "alert")
         raw = await request.body()
@@ -353,7 +353,10 @@ def _control(app: FastAPI, service: _Service) -> None:
             payload = json.loads(raw[: 1024 * 1024 + 1])
         except (ValueError, RecursionError):
             raise UsageError("The body is not JSON.", "Send Alertmanager's own, version 4.") from None
-        return await run_in_threadpool(service.control.alerts, who, payload)
+        done = await run_in_threadpool(service.control.alerts, who, payload)
+        # Alertmanager sends again what was not taken; what was is known by its own evidence.
+        again = {"Retry-After": str(done["retry_after"])} if done["retry_after"] else {}
+        return JSONResponse(done, 429 if again else 200, headers={**NO_STORE, **again})
 
 
 def _watch(app: FastAPI, service: _Service) -> None:

@@ -6,8 +6,9 @@ Nothing here decides who may loosen what: that is `roadworthy.switch.enabling`, 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,15 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from roadworthy.canonical import canonical_json
 from roadworthy.errors import RefusedError, RoadworthyError, StorageError, UsageError
-from roadworthy.ledger import Ledger
-from roadworthy.switch import Switch, enabling, once, requests
-from roadworthy.switch.files import ANY, DEGRADED, Stop
+from roadworthy.ledger import Ledger, chain
+from roadworthy.switch import enabling, once, requests, stopping, table
+from roadworthy.switch.files import ANY, RANK, UNKNOWN, Stop
+from roadworthy.switch.places import Places, places
 from roadworthy.switch.requests import Wish
 from roadworthy.switch.service.limits import Distinct
 from roadworthy.switch.service.principals import Principal
-from roadworthy.switch.service.watching import Watcher
+from roadworthy.switch.service.watching import WAIT, Watcher
+from roadworthy.switch.state import check_known
+from roadworthy.switch.stopping import Outcome
 from roadworthy.workspace import Workspace
 
+log = logging.getLogger("roadworthy.switch")
 NAME = r"^([a-z0-9][a-z0-9._-]{0,62}|\*)$"
 Name = Annotated[str, Field(pattern=NAME, description="A model, or '*' for all.")]
 Word = Annotated[str, Field(min_length=1, max_length=200)]
@@ -120,9 +125,11 @@ class Control:
         self._may_stop(who, body)
         raw = canonical_json(body.model_dump(mode="json"))
         name = f"{who.id}:{key}" if key else ""
-        before = self._answered(name, raw)
+        before = self._answered(name, raw, now)
         if before is not None:
-            return {**before, "repeated": True}
+            self._watcher.look()  # another service may have given that answer
+            if self._still(body, now):
+                return {**before, "repeated": True}
         wait = self._stops.take(who.id, body.model, time.monotonic())
         if wait:
             raise LimitedError(f"{who.id} has stopped as many different models in an hour as one actor may.", wait)
@@ -141,43 +148,52 @@ class Control:
         if not who.person and not body.evidence:
             raise RefusedError(f"{who.id} is automation and stops on evidence only.", "Name it in 'evidence'.")
 
+    def _still(self, body: StopBody, now: datetime) -> bool:
+        """Say whether the scope is as strict now; an answer that is no longer true is not given again."""
+        view = self._watcher.view
+        return view is not None and RANK[view.decide(body.model, body.version, body.segment, now).state] >= RANK[body.state]
+
     def _tighten(self, who: Principal, body: StopBody, now: datetime) -> dict[str, Any]:
-        scope: dict[str, Any] = {"version": body.version, "segment": body.segment, "evidence": body.evidence}
+        """Write the STOP file before any database is opened, then the record; what cannot be recorded holds in memory."""
+        here = places(self._workspace.root)
+        stop = Stop.make(
+            body.model, body.version, body.segment, state=body.state, at=now, by=who.id, reason=body.reason,
+            evidence=body.evidence,
+        )
+        check_known(here, stop)
+        if not who.person and self._done_before(here, stop):
+            return self._answer(body, Outcome(self._state(body, now)), durable=True)
+        record = stopping.direct(here, WAIT)
         try:
-            with self.ledger() as ledger:
-                switch = Switch.open(self._workspace, ledger)
-                if body.state == DEGRADED:
-                    done = switch.degrade(body.model, by=who.id, reason=body.reason, at=now, **scope)
-                else:
-                    day = body.review_by.isoformat() if body.review_by else ""
-                    done = switch.stop(body.model, by=who.id, reason=body.reason, at=now, to=body.state, review_by=day, **scope)
-            state, changed, fence, unreached = done.state, done.changed, done.fence, done.unreached
-        except UsageError:
-            raise
-        except RoadworthyError as problem:  # nothing could be written: it holds here, and is written as soon as that works
-            state, changed, fence, unreached = body.state, True, 0, [problem.sentence]
-        if not fence and not self._held_before(body):
-            self._watcher.hold(
-                Stop.make(
-                    body.model, body.version, body.segment, state=body.state, at=now, by=who.id, reason=body.reason,
-                    evidence=body.evidence,
-                )
-            )
+            outcome = stopping.write_own(here, stop) if stopping.files_for(stop) else Outcome(stop.state)
+            outcome = stopping.finish(here, stop, outcome, record)
+        except StorageError as problem:  # nothing could be written: it holds here, and is written as soon as that works
+            outcome = Outcome(body.state, changed=True, unreached=[problem.sentence])
+        if not outcome.fence:
+            self._watcher.hold(stop)
+        elif body.review_by is not None:
+            stopping.review_by(record, stop, outcome, body.review_by.isoformat())
         self._watcher.look()
+        return self._answer(body, outcome, durable=bool(outcome.fence))
+
+    def _state(self, body: StopBody, now: datetime) -> str:
+        view = self._watcher.view
+        return view.decide(body.model, body.version, body.segment, now).state if view else UNKNOWN
+
+    def _answer(self, body: StopBody, outcome: Outcome, *, durable: bool) -> dict[str, Any]:
         view = self._watcher.view
         return {
-            "model": body.model, "state": state, "changed": changed, "durable": bool(fence) or not changed, "fence": fence,
-            "epoch": view.stored.epoch if view else 0, "sequence": view.stored.sequence if view else 0, "unreached": unreached,
+            "model": body.model, "state": outcome.state, "changed": outcome.changed, "durable": durable, "fence": outcome.fence,
+            "epoch": view.stored.epoch if view else 0, "sequence": view.stored.sequence if view else 0,
+            "unreached": outcome.unreached,
         }
 
-    def _held_before(self, body: StopBody) -> bool:
-        """Say whether evidence that was acted on before is named again: that stop was made, and may have been lifted since."""
-        if not body.evidence:
-            return False
+    def _done_before(self, here: Places, stop: Stop) -> bool:
+        """Say whether automation acted on this evidence before; two people may have lifted that since."""
         try:
-            with self.ledger() as ledger:
-                return ledger.latest("switch", model=body.model, evidence=body.evidence) is not None
-        except RoadworthyError:
+            with stopping.reading(here, WAIT) as execute:
+                return "ledger" in chain.tables(execute) and table.done_before(execute, stop)
+        except (RoadworthyError, ValueError):
             return False
 
     def ask(self, who: Principal, body: AskBody) -> dict[str, Any]:
@@ -239,7 +255,7 @@ class Control:
         found = payload.get("alerts") if isinstance(payload, dict) else None
         if not isinstance(found, list) or len(found) > 1000:
             raise UsageError("The webhook's body has no list 'alerts'.", "Send Alertmanager's own, version 4.")
-        done, ignored = [], []
+        done, ignored, wait = [], [], 0
         for alert in found:
             body = _of_alert(alert)
             if body is None:
@@ -249,25 +265,23 @@ class Control:
                 done.append(self.stop(who, body, None))
             except RoadworthyError as problem:
                 ignored.append(f"{_named(alert)}: {problem.sentence}")
-        return {"acted": done, "ignored": ignored}
+                wait = max(wait, problem.wait if isinstance(problem, LimitedError) else 0)
+                log.warning("The alert %s stopped nothing: %s", _named(alert), problem.sentence)
+        return {"acted": done, "ignored": ignored, "retry_after": wait}
 
-    def _answered(self, name: str, raw: bytes) -> dict[str, Any] | None:
+    def _answered(self, name: str, raw: bytes, now: datetime) -> dict[str, Any] | None:
         if not name:
             return None
-        found: dict[str, Any] | None = self._quietly(lambda execute: once.answered(execute, name, raw))
-        return found
+        try:
+            with stopping.reading(places(self._workspace.root), WAIT) as execute:
+                return once.answered(execute, name, raw, now)
+        except StorageError:
+            return None  # what remembers must never stand in the way of a stop
 
     def _keep(self, name: str, raw: bytes, answer: dict[str, Any], now: datetime) -> None:
         if name and answer["durable"]:
-            self._quietly(lambda execute: once.keep(execute, name, raw, answer, now))
-
-    def _quietly(self, act: Callable[[Any], Any]) -> Any:
-        """Do what must never stand in the way of a stop."""
-        try:
-            with self.ledger() as ledger, ledger.transaction() as execute:
-                return act(execute)
-        except StorageError:
-            return None
+            with suppress(StorageError), stopping.direct(places(self._workspace.root), WAIT)() as execute:
+                once.keep(execute, name, raw, answer, now)
 
 
 def _of_alert(alert: Any) -> StopBody | None:
@@ -281,7 +295,7 @@ def _of_alert(alert: Any) -> StopBody | None:
             model=labels["model"], version=labels.get("version") or None, segment=labels.get("segment") or None,
             state="disabled" if labels["action"] == "stop" else "degraded",
             reason=(str(notes.get("summary") or labels.get("alertname") or "An alert fires."))[:500],
-            evidence=str(notes.get("evidence") or f"alert:{hashlib.sha256(mark).hexdigest()}")[:200],
+            evidence=f"alert:{hashlib.sha256(mark).hexdigest()} {notes.get('evidence') or ''}".strip()[:200],
         )
     except (ValueError, KeyError):
         return None

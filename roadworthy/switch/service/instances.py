@@ -69,8 +69,7 @@ class Instances:
     def beat(self, one: Instance) -> None:
         """Take a heartbeat; an older one than is known changes nothing but the time."""
         with self._lock:
-            if one.instance not in self._known and len(self._known) >= MOST:
-                return
+            self._make_room(one.instance)
             old = self._known.get(one.instance)
             if old is not None and not one.left_at and (old.epoch, old.sequence) == (one.epoch, one.sequence) and old.acted_at:
                 one = Instance(one.instance, one.models, one.epoch, one.sequence, one.seen_at, old.acted_at)
@@ -95,6 +94,9 @@ class Instances:
                 },
             )
         execute("delete from switch_instance where seen_at < :old", {"old": stamp(now - FORGET)})
+        with self._lock:
+            for name in [name for name, one in self._known.items() if one.seen_at < stamp(now - FORGET)]:
+                del self._known[name]
         self.take(rows(execute))
 
     def take(self, others: Iterable[Instance]) -> None:
@@ -103,7 +105,15 @@ class Instances:
             for one in others:
                 mine = self._known.get(one.instance)
                 if mine is None or mine.seen_at < one.seen_at:
+                    self._make_room(one.instance)
                     self._known[one.instance] = one
+
+    def _make_room(self, name: str) -> None:
+        """Forget whoever was silent longest, so that no number of names hides one that is alive."""
+        if name not in self._known and len(self._known) >= MOST:
+            silent = min(self._known.values(), key=lambda one: one.seen_at)
+            del self._known[silent.instance]
+            self._unwritten.discard(silent.instance)
 
     @property
     def unwritten(self) -> int:

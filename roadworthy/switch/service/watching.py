@@ -113,31 +113,38 @@ class Watcher:
     def hold(self, stop: Stop) -> None:
         """Keep a stop that could not be stored; it holds here at once and is written again until it is stored."""
         with self._lock:
-            self._pending.append(stop)
+            if not any(s.key == stop.key and files.RANK[s.state] >= files.RANK[stop.state] for s in self._pending):
+                self._pending.append(stop)
         self.look()
 
     def look(self) -> None:
         """Read store and STOP files now; whoever changed something calls this before answering."""
         with self._lock:
-            began = time.monotonic()
-            here = places(self.workspace.root)
-            lines = self._view.lines if self._view else ()
             try:
-                lines = _lines(here)
-                self._write_pending(here)
-                with stopping.reading(here, WAIT) as execute:
-                    stored = store.load(execute, chain.tables(execute))
-                self._check_order(stored)
-                self._problem("")
+                changed = self._look()
             except (RoadworthyError, ValueError, OSError) as problem:  # whatever it is, it must not end the thread that looks
-                said = problem.sentence if isinstance(problem, RoadworthyError) else f"The switch cannot be read: {problem}."
-                self._problem(said)
-                if self._view is None:
-                    return
-                stored, began = self._view.stored, self._view.read_at
-            changed = self._take(stored, tuple(dict.fromkeys((*lines, *self._pending))), began)
+                self._problem(_sentence(problem))
+                changed = False
         if changed:
             self.changed()
+
+    def _look(self) -> bool:
+        began, before = time.monotonic(), self._view
+        here = places(self.workspace.root)
+        # What waits is counted before it is written: once it is stored, the next look finds it in the store.
+        lines = tuple(dict.fromkeys((*_lines(here), *self._pending)))
+        try:
+            with stopping.reading(here, WAIT) as execute:
+                stored = store.load(execute, chain.tables(execute))
+            self._check_order(stored)
+            problem = ""
+        except (RoadworthyError, ValueError, OSError) as found:
+            if before is None:
+                raise
+            stored, began, problem = before.stored, before.read_at, _sentence(found)
+        changed = self._take(stored, lines, began)
+        self._problem(problem or self._write_pending(here))
+        return changed
 
     def _take(self, stored: Stored, lines: tuple[Stop, ...], read_at: float) -> bool:
         before = self._view
@@ -159,13 +166,18 @@ class Watcher:
                 "switch epoch'"
             )
 
-    def _write_pending(self, here: Places) -> None:
+    def _write_pending(self, here: Places) -> str:
+        """Store what waits; return why it could not be, or nothing."""
         for stop in list(self._pending):
-            outcome = stopping.finish(here, stop, stopping.write_own(here, stop), stopping.direct(here, WAIT))
+            try:
+                outcome = stopping.finish(here, stop, stopping.write_own(here, stop), stopping.direct(here, WAIT))
+            except (RoadworthyError, ValueError, OSError) as problem:
+                return _sentence(problem)
             if not outcome.fence:
-                raise ValueError(outcome.unreached[-1] if outcome.unreached else "a stop could not be stored")
+                return outcome.unreached[-1] if outcome.unreached else f"The stop of {stop.scope} could not be stored."
             self._pending.remove(stop)
             log.info("The stop of %s, which held in memory, is stored now.", stop.scope)
+        return ""
 
     def _problem(self, said: str) -> None:
         if said != self.problem:
@@ -176,12 +188,12 @@ class Watcher:
         self.problem = said
 
 
-def _lines(here: Places) -> tuple[Stop, ...]:
-    found: list[Stop] = []
-    for folder in (here.folder, *here.targets):
-        for model in files.stopped_models(folder):
-            found += [stop for stop in files.held(folder, model) if stop.model == model]
-    return tuple(found)
+def _lines(here: Places) -> list[Stop]:
+    return [stop for folder in (here.folder, *here.targets) for stop in files.everything(folder)]
+
+
+def _sentence(problem: Exception) -> str:
+    return problem.sentence if isinstance(problem, RoadworthyError) else f"The switch cannot be read: {problem}."
 
 
 def strictest_first(stops: Sequence[Stop]) -> list[Stop]:

@@ -6,8 +6,11 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,14 @@ from starlette.testclient import TestClient
 
 from roadworthy.ledger import Ledger
 from roadworthy.signing import is_signed_by, sign
-from roadworthy.switch import files, may_serve
+from roadworthy.switch import files, may_serve, table
 from roadworthy.switch.requests import DOMAIN
-from roadworthy.switch.service import Options, create
+from roadworthy.switch.service import Options, create, instances
 from roadworthy.switch.service.bounded import Bounded
 from roadworthy.switch.service.principals import ALLOWED
 from roadworthy.switch.snapshot import Signer
 from roadworthy.workspace import Workspace
-from tests.roadworthy.records import record
+from tests.roadworthy.records import NOW, record
 from tests.roadworthy.service.house import KEYS, bearer, make_house, put_in, token
 
 NONCE = "n" * 20
@@ -607,26 +610,127 @@ def test_a_body_that_declares_nothing_is_read_to_the_limit_and_no_further() -> N
     assert (len(read), sent[0]["status"]) == (11, 413)
 
 
-def test_a_folder_that_cannot_be_listed_ends_no_watch_and_forgets_no_stop(
+def watcher_of(client: TestClient) -> Any:
+    return client.app.state.service.watcher  # type: ignore[attr-defined]
+
+
+def test_a_folder_that_cannot_be_listed_may_hold_anything(
     client: TestClient, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = workspace.made / "switch"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "STOP.bikes").touch()
-    service = client.app.state.service  # type: ignore[attr-defined]
-    service.watcher.look()
-
     def denied(_: Path) -> Any:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as broken:
-        broken.setattr(files, "stopped_models", denied)
-        read_at = service.watcher.view.read_at
-        service.watcher.look()
-        assert "Permission denied" in service.watcher.problem
-        assert (flag(client, "bikes")["variant"], service.watcher.view.read_at) == ("disabled", read_at)
-    service.watcher.look()
-    assert service.watcher.problem == ""
+        broken.setattr(os, "scandir", denied)
+        watcher_of(client).look()
+        assert [flag(client, m)["variant"] for m in ("credit", "bikes")] == ["unknown", "unknown"]
+    watcher_of(client).look()
+    assert flag(client)["value"]
+
+
+@pytest.mark.parametrize("name", [b"STOP.credit~", b"STOP.Credit", b"STOP.\xff", b"STOP.", b"STOPPED"])
+def test_a_stray_file_makes_no_guard_deaf(client: TestClient, workspace: Workspace, signer: Signer, name: bytes) -> None:
+    folder = workspace.made / "switch"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / os.fsdecode(name)).touch()
+    watcher_of(client).look()
+    _, content, _ = snapshot(client, signer)
+    assert (content["stops"], watcher_of(client).problem) == ([], "")
+    assert stop(client, model="bikes").status_code == 200
+
+
+def test_a_line_that_is_no_text_leaves_the_state_unknown_and_the_watch_alive(client: TestClient, workspace: Workspace) -> None:
+    line = '{"schema_version":1,"model":"credit","version":"*","segment":"*","state":"disabled","at":"","by":"\\ud800",'
+    path = workspace.made / "switch" / "STOP.credit"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(line + '"reason":"","evidence":""}')
+    watcher_of(client).look()
+    assert (flag(client)["variant"], watcher_of(client).problem) == ("unknown", "")
+
+
+def lifted(workspace: Workspace) -> None:
+    """Stand for two people who switched everything on again."""
+    with Ledger.open(workspace.state_url) as ledger, ledger.transaction() as execute:
+        for row in table.rows(execute):
+            table.put(execute, replace(row.stop, state="active"), row.fence)
+    for path in (workspace.made / "switch").glob("STOP*"):
+        path.unlink()
+
+
+def test_what_a_person_stops_is_stopped_whatever_stood_on_that_evidence_before(client: TestClient, workspace: Workspace) -> None:
+    for who, again in (("oscar", "disabled"), ("nightly", "active")):
+        assert stop(client, who, evidence="ab" * 32).json()["state"] == "disabled"
+        lifted(workspace)
+        watcher_of(client).look()
+        assert stop(client, who, evidence="ab" * 32).status_code == 200
+        assert flag(client)["variant"] == again  # a night that is run again undoes nothing that two people decided
+
+
+def test_an_answer_that_is_no_longer_true_is_not_given_again(client: TestClient, workspace: Workspace) -> None:
+    first = stop(client, key="stop-credit").json()
+    lifted(workspace)
+    second = stop(client, key="stop-credit").json()
+    assert (second.get("repeated"), second["fence"] > first["fence"], flag(client)["variant"]) == (None, True, "disabled")
+
+
+def test_a_second_firing_with_the_same_link_stops_again(client: TestClient, workspace: Workspace) -> None:
+    def fire(at: str) -> Any:
+        one = {**alert(model="credit", action="stop"), "startsAt": at, "annotations": {"evidence": "https://dashboards/loss"}}
+        return client.post("/v1/alerts", headers=bearer("nightly"), json={"alerts": [one]}).json()
+
+    fire("2026-11-29T03:00:00Z")
+    lifted(workspace)
+    fire("2026-11-30T03:00:00Z")
+    assert flag(client)["variant"] == "disabled"
+
+
+def test_an_alert_that_was_not_taken_is_asked_for_again(client: TestClient, workspace: Workspace) -> None:
+    names = [f"m{i}" for i in range(5)]
+    for name in names:
+        (workspace.root / "models" / name).mkdir()
+    payload = {"alerts": [alert(model=name, action="stop") for name in names]}
+    answer = client.post("/v1/alerts", headers=bearer("nightly"), json=payload)
+    assert (answer.status_code, len(answer.json()["acted"]), len(answer.json()["ignored"])) == (429, 3, 2)
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_the_stop_file_does_not_wait_for_a_database_that_is_held(client: TestClient, workspace: Workspace) -> None:
+    with Ledger.open(workspace.state_url) as ledger, ledger.transaction():
+        began = time.monotonic()
+        thread = threading.Thread(target=stop, args=(client,), kwargs={"key": "k"})
+        thread.start()
+        while not (workspace.made / "switch" / "STOP.credit").exists():
+            assert time.monotonic() - began < 10
+            time.sleep(0.01)
+        watcher_of(client).look()
+        assert flag(client)["variant"] == "disabled"
+    thread.join()
+    watcher_of(client).look()
+    watcher_of(client).look()
+    with Ledger.open(workspace.state_url) as ledger:
+        assert ledger.latest("switch", model="credit") is not None
+
+
+def test_a_row_that_could_not_be_recorded_is_recorded_later_and_blinds_nobody(client: TestClient, workspace: Workspace) -> None:
+    with Ledger.open(workspace.state_url) as ledger, ledger.transaction() as execute:
+        one = files.Stop.make("credit", None, None, state="disabled", at=NOW, by="automation", reason="x")
+        assert table.tighten(execute, one, record=False) == (True, 0)
+    done = stop(client).json()
+    assert (done["durable"], done["fence"] > 0, watcher_of(client).problem) == (True, True, "")
+    stop(client, model="bikes", state="degraded")
+    assert flag(client, "bikes")["variant"] == "degraded"
+
+
+def test_however_many_names_there_were_a_live_instance_that_is_late_is_seen(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "MOST", 3)
+    for name in ("a", "b", "c", "d", "late"):
+        beat(client, name)
+        time.sleep(0.002)
+    stop(client)
+    assert "scoring/late" in client.get("/v1/proof", headers=bearer("oscar")).json()["late"]
+    assert len(client.get("/v1/instances", headers=bearer("oscar")).json()) == 3
 
 
 def test_a_stored_instance_that_cannot_be_understood_ends_no_writing(client: TestClient, workspace: Workspace) -> None:
