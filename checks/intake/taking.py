@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -284,7 +285,7 @@ def _one(
         quarantine.put(raw.name, event.line, event.reason, event.records, text=event.text)
         return
     one.received += event.table.num_rows
-    numbered = event.table.append_column("roadworthy n", pa.array(range(event.table.num_rows), pa.int64()))
+    numbered = event.table.append_column("roadworthy n", pa.array(np.arange(event.table.num_rows)))
     con.register("arrived", numbered)
     try:
         source = "arrived"
