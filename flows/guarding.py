@@ -8,7 +8,7 @@ from pathlib import Path
 
 from roadworthy.errors import RoadworthyError
 from roadworthy.passport import Passport
-from roadworthy.permissions import Guarded
+from roadworthy.permissions import Guarded, loose
 from roadworthy.workspace import Workspace
 
 _SQLITE = "sqlite:///"
@@ -36,6 +36,14 @@ def guarded_of(workspace: Workspace, passports: Sequence[Passport]) -> list[Guar
     found += [Guarded("rows", workspace.restricted)]
     found += [Guarded("key", path) for path in _keys(workspace, passports)]
     return list(dict.fromkeys(found))
+
+
+def open_to_others(guarded: Sequence[Guarded]) -> list[list[str]] | str:
+    """Return what names a run: what is open to others now, so that a run after it was closed is another one."""
+    try:
+        return [[one.kind, one.says] for one in loose(guarded)]
+    except OSError as problem:
+        return type(problem).__name__  # the measurement says what is wrong
 
 
 def _state(workspace: Workspace) -> Iterator[Path]:

@@ -132,17 +132,19 @@ def refresh(workspace: Workspace, ledger: Ledger, now: datetime) -> list[str]:
     on = [e for e in ledger.entries("switch") if e.body.get("to") == ACTIVE]
     for name, entries in _all(ledger).items():
         first = entries[0]
-        noted = {entry.body.get("fence") for entry in entries[1:]}
+        if any(entry.body["event"] == "switched-on" for entry in entries):
+            continue  # what opened it was lifted; a later stop is an incident of its own
         for entry in on:
             mine = entry.body["model"] in (first.body["model"], ANY) and entry.body["version"] in (first.body["version"], ANY)
-            if mine and entry.seq > first.seq and entry.seq not in noted:
+            # An inspection stops every segment; lifting one of them does not lift that.
+            if mine and entry.body["segment"] == ANY and entry.seq > first.seq:
                 body = {
                     **_about(first), "event": "switched-on", "fence": entry.seq, "on_at": stamp(entry.at),
                     **{name: str(entry.body.get(name, "")) for name in ("requested_by", "approved_by", "until")},
                 }
                 ledger.append("incident", "automation", body, at=now, key=f"incident:{name}:on:{entry.seq}")
                 changed.append(name)
-                break  # what opened it is lifted; a later stop is an incident of its own
+                break
     for name in dict.fromkeys(changed):
         write(workspace, ledger, name)
     return changed

@@ -21,7 +21,7 @@ from typing import Any
 from checks.privacy.retention import rests_on as kept_too_long
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.approving import approved_digests, supply_digests
-from flows.guarding import guarded_of
+from flows.guarding import guarded_of, open_to_others
 from flows.investigating import investigate, review
 from flows.measuring import FAMILIES, Measure, baselines, measure_all
 from flows.mitigating import Mitigate, attachments, learnt_from, mitigate
@@ -153,6 +153,7 @@ def inspect(
             "approved": dict(subject.approved) if subject.approved is not None else None,
             "drill": subject.drilled.rests_on() if subject.drilled is not None else None,
             "probing": probed_on(workspace, passport, probing),
+            "guarded": open_to_others(guarded),
             "predecessor": before.body["evidence"] if before else None,
             "backfill": filled.body["evidence"] if filled and not unread else None,
             "day": day.isoformat(),

@@ -13,7 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from checks.identifiers import redact_all
+import duckdb
+
+from checks.counts import is_numeric
+from checks.identifiers import find, redact_all
 from checks.subject import Table, open_subject
 from flows.opening import KIND
 from roadworthy.canonical import digest_file, digest_of
@@ -38,6 +41,7 @@ _WORDS = {COUNTS: "counts", ROWS: "rows without identifiers", NAMED: "rows with 
 MOST_ROWS = 10_000
 SHORTEST, LONGEST = 10, 300
 _ANY_DAY = date(2000, 1, 1)
+
 
 
 @dataclass(frozen=True)
@@ -220,8 +224,17 @@ def _read(
             rows = [(name, table.rows, table.rows - filled) for name, filled in zip(names, counted, strict=True)]
             return ["column", "rows", "blank"], rows, []
         chosen = ", ".join(quote(name) for name in names)
-        found = subject.con.execute(f"select {chosen} from {table.name} limit {int(wanted.rows)}").fetchall()
-    return names, found if wanted.identifiers else list(_without_identifiers(found)), withheld
+        numbers = {name: table.columns[name] for name in names if is_numeric(table.columns[name])}
+        try:
+            kinds = {} if wanted.identifiers else {one.column: one.kinds for one in find(subject.con, table.name, numbers)}
+            found = subject.con.execute(f"select {chosen} from {table.name} limit {int(wanted.rows)}").fetchall()
+        except duckdb.Error as problem:  # its text may quote a cell
+            said = f"The rows cannot be read to their end ({type(problem).__name__})."
+            raise DataError(said, "That they were asked for is recorded.") from None
+    if wanted.identifiers:
+        return names, found, withheld
+    hidden = {at: f"[{min(kinds[name])}]" for at, name in enumerate(names) if kinds.get(name)}
+    return names, list(_without_identifiers(found, hidden)), withheld
 
 
 def _columns(passport: Passport, table: Table, wanted: Wanted) -> list[str]:
@@ -245,10 +258,15 @@ def _columns(passport: Passport, table: Table, wanted: Wanted) -> list[str]:
     return shown
 
 
-def _without_identifiers(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows with ``[kind]`` in the place of each identifier that a pattern finds in a text or in what is nested."""
+def _without_identifiers(rows: Sequence[tuple[Any, ...]], hidden: Mapping[int, str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows with ``[kind]`` in the place of each identifier that a pattern finds in a text or in what is nested.
+
+    A column of numbers that holds identifiers, as cards and phones are kept too, is hidden as a whole: `hidden` has what
+    stands in its place.
+    """
     plain = (bool, int, float, Decimal, date, datetime, type(None))
     texts = [str(cell) for row in rows for cell in row if not isinstance(cell, plain)]
     redacted = iter(redact_all(texts))
     for row in rows:
-        yield tuple(cell if isinstance(cell, plain) else next(redacted) for cell in row)
+        shown = (cell if isinstance(cell, plain) else next(redacted) for cell in row)
+        yield tuple(hidden[at] if at in hidden and cell is not None else cell for at, cell in enumerate(shown))

@@ -89,6 +89,9 @@ def _roles(passport: Passport, day: date, first: date) -> Iterator[Role]:
         yield "log of serving", passport.telemetry.path, ()
     if passport.recipe is not None and passport.recipe.training is not None:
         yield "training", passport.recipe.training, ()
+    if passport.recipe is not None:
+        for path in sorted(passport.recipe.data):
+            yield "recipe", path, ()
 
 
 def _told(root: Path, role: str, path: str, days: Sequence[date], stamps: list[Any]) -> dict[str, Any]:

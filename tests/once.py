@@ -27,7 +27,7 @@ def _key(subject: Subject) -> str:
     artifact = subject.passport.artifact
     dated = artifact is not None and (artifact.reports or artifact.exceptions or artifact.access_log)
     day: date | None = subject.day if dated else None
-    files = {str(path.relative_to(subject.root)): digest_file(path) for path in sorted(_read(subject.root))}
+    files = {str(path.relative_to(subject.root)): [path.is_symlink(), digest_file(path)] for path in sorted(_read(subject.root))}
     approved = dict(subject.approved) if subject.approved is not None else None
     return digest_of([subject.passport.model_dump(mode="json"), str(day), approved, files])
 

@@ -64,6 +64,9 @@ def measure(subject: Subject) -> list[Measurement]:
     }
     oldest = max((one["age"] for one in told.values()), default=0)
     unseen = [place for place in PLACES if place not in declared.exempt and not _seen(subject, place)]
+    if unseen and not told:
+        reason = f"Nothing that was looked at is too old, but not looked at were: {', '.join(unseen)}. Name them under 'exempt'."
+        return [not_measured(METRIC, "insufficient", reason)]
     return [Measurement(
         METRIC, value=sum(len(days) for days in found.values()), method=_HOW,
         stats={"allowed_days": declared.days, "oldest": oldest},

@@ -46,10 +46,18 @@ def test_labels_raw_files_the_restricted_store_and_the_reference_are_looked_at(t
 
 
 def test_what_is_exempt_is_not_counted_and_is_named(tmp_path: Path) -> None:
-    passport = passport_of(retention={**KEEP, "exempt": ["batches"]})
+    passport = passport_of(retention={**KEEP, "exempt": ["batches", "reference", "restricted"]})
     with make_subject(tmp_path, passport, None, {back(11): {"x": [1]}}) as subject:
         [m] = measure(subject)
-    assert m.value == 0 and m.details["exempt"] == ["batches"]
+    assert m.value == 0 and m.details["exempt"] == ["batches", "reference", "restricted"]
+
+
+def test_a_place_that_was_not_looked_at_does_not_pass_and_hides_nothing_that_was_found(tmp_path: Path) -> None:
+    for age, said in ((9, "insufficient"), (11, "measured")):
+        with make_subject(tmp_path / str(age), passport_of(retention=KEEP), None, {back(age): {"x": [1]}}) as subject:
+            [m] = measure(subject)
+        assert m.status == said
+        assert "reference" in (m.reason if age == 9 else m.details["not_looked_at"])
 
 
 @pytest.mark.parametrize(("changed", "status"), [({}, "insufficient"), ({"protected": []}, "not_applicable")])

@@ -24,7 +24,7 @@ from roadworthy.evidence import EvidenceStore, bundle_files, read_bundle
 from roadworthy.finding import Finding, Verdict
 from roadworthy.ledger import Ledger, chain
 from roadworthy.ledger.chain import stamp
-from roadworthy.switch import Switch, may_serve, served, terms
+from roadworthy.switch import Switch, may_serve, served, table, terms
 from roadworthy.switch import drilling as drills
 from roadworthy.switch.calling import Caller
 from roadworthy.switch.files import Stop
@@ -229,6 +229,31 @@ def test_an_incident_tells_of_receipts_and_of_being_switched_on_by_new_entries(h
     assert "not confirmed: 1 acknowledged" in page and "approved by gustav" in page and "<b>" not in page
     told = json.loads((house.made / "incidents" / f"{done.incident}.json").read_text(encoding="utf-8"))
     assert [e["entry"] for e in told["entries"]] == [e.seq for e in entries]
+
+
+def test_each_incident_is_told_of_its_own_end_and_a_segment_is_not_the_whole(house: Workspace, ledger: Ledger) -> None:
+    def switched_on(segment: str = "*") -> None:
+        body = {"model": "bikes", "version": "2.0.0", "segment": segment, "to": "active", "requested_by": "olga"}
+        with ledger.transaction() as execute:
+            chain.append(execute, "switch", "gustav", {**body, "approved_by": "gustav"}, at=datetime.now(UTC))
+
+    def again(day: date) -> str:
+        with ledger.transaction() as execute:
+            table.install(execute)
+            execute("update switch set state = 'active'", {})
+        (house.made / "switch" / "STOP.bikes").unlink(missing_ok=True)
+        return stop(house, ledger, severe(house, ledger, day=day), datetime.now(UTC)).incident
+
+    first = again(DAY)
+    switched_on("eu")
+    assert incidents.refresh(house, ledger, datetime.now(UTC)) == []
+    switched_on()
+    assert incidents.refresh(house, ledger, datetime.now(UTC)) == [first]
+    second = again(DAY + timedelta(days=1))
+    switched_on()
+    assert incidents.refresh(house, ledger, datetime.now(UTC)) == [second]
+    for name in (first, second):
+        assert [e.body["event"] for e in incidents.of(ledger, name)].count("switched-on") == 1
 
 
 class FakeRegistry:

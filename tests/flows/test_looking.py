@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import stat
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from roadworthy.errors import DataError, RefusedError, RoadworthyError, StorageE
 from roadworthy.ledger import Ledger
 from roadworthy.verify import verify
 from roadworthy.workspace import Workspace
+from tests.checks.identifiers.planted import PLANTED
 from tests.support import _MINIMAL, write_parquet
 
 NOW, DAY = datetime(2026, 5, 1, tzinfo=UTC), date(2026, 4, 9)
@@ -104,6 +106,28 @@ def test_an_identifier_in_a_text_is_taken_out_unless_it_is_asked_for(tmp_path: P
     assert "eve@example.org" not in str(opened(here, "oscar", columns=["note"]).rows)
     assert "[e-mail]" in str(opened(here, "oscar", columns=["note"]).rows)
     assert "eve@example.org" in str(opened(here, columns=["note"], identifiers=True).rows)
+
+
+def test_a_number_that_is_a_card_is_hidden_and_other_numbers_are_not(tmp_path: Path) -> None:
+    here = workspace(tmp_path)
+    r = random.Random(7)
+    cards = [int(PLANTED["card number"][1](r).replace(" ", "").replace("-", "")) for _ in range(24)]
+    write_parquet({"paid_with": cards, "age": list(range(20, 44))}, here.root / f"batches/{DAY}.parquet")
+    assert opened(here, "oscar", columns=["paid_with"], rows=24).rows == [("[card number]",)] * 24
+    assert opened(here, columns=["paid_with"], identifiers=True, rows=24).rows == [(card,) for card in cards]
+    assert opened(here, "oscar", columns=["age"], rows=24).rows == [(age,) for age in range(20, 44)]
+
+
+def test_rows_that_cannot_be_read_to_their_end_are_said_without_a_cell(tmp_path: Path) -> None:
+    here = workspace(tmp_path)
+    path = here.root / f"batches/{DAY}.parquet"
+    data = bytearray(path.read_bytes())
+    for at in range(8, 200):  # the pages; the footer, which says what there is, stays
+        data[at] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="cannot be read to their end"):
+        opened(here, "oscar")
+    assert [one["outcome"] for one in entries(here)] == ["opened"]
 
 
 def test_without_a_ledger_there_are_no_data(tmp_path: Path) -> None:
