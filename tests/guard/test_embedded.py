@@ -337,6 +337,7 @@ def test_a_chain_is_followed_from_its_pinned_root(workspace: Workspace) -> None:
     [FIRST, {**signed(FIRST, GUS), "people": [person("eve", NEW, "guardian")]}], [FIRST, signed(FIRST, GUS, people=[{"id": 1}])],
     [FIRST, {**signed(FIRST, GUS), "signature": base64.b64encode(bytes(64)).decode()}], [FIRST, "x"],
     [FIRST, signed(FIRST, GUS, people=[PEOPLE[0], PEOPLE[0]])],
+    [FIRST, signed(FIRST, GUS, people=[*PEOPLE, person("eve", GUS, "operator")])],
 ])
 def test_a_chain_with_anything_wrong_in_it_is_not_believed(workspace: Workspace, versions: Any) -> None:
     workspace.lock(versions)

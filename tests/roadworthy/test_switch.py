@@ -729,8 +729,12 @@ def test_a_file_that_cannot_be_read_is_not_lifted(tmp_path: Path, monkeypatch: p
     def denied(_: Path) -> Any:
         raise PermissionError(13, "Permission denied")
 
+    def renamed(*_: Any) -> Any:
+        raise AssertionError("it was set aside")
+
     with monkeypatch.context() as broken:
         broken.setattr(files, "read", denied)
+        broken.setattr(Path, "rename", renamed)
         with pytest.raises(PermissionError):
             files.lift(tmp_path, "credit", "1.0.0", "*", until="9999")
     assert (sorted(p.name for p in tmp_path.iterdir()), path.stat().st_mtime_ns) == (["STOP.credit"], before)
@@ -772,7 +776,9 @@ def test_a_night_that_is_run_again_does_not_undo_what_two_people_decided(
     again = switch.stop("credit", by="automation", reason="Wrong decisions.", at=at(40), evidence="ab" * 32)
     assert (again.changed, again.state) == (False, "active")
     assert switch.may_serve("credit").state == "active"
-    assert switch.stop("credit", by="automation", reason="New ones.", at=at(41), evidence="cd" * 32).changed
+    assert switch.stop("credit", by="oscar", reason="I see it still.", at=at(41), evidence="ab" * 32).changed
+    assert switch.may_serve("credit").state == "disabled"
+    assert switch.stop("bikes", by="automation", reason="New ones.", at=at(41), evidence="cd" * 32).changed
 
 
 def test_the_fence_moves_with_every_change_of_the_model_or_of_all(switch: Switch, workspace: Workspace, ledger: Ledger) -> None:

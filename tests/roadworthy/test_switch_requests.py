@@ -215,6 +215,20 @@ def test_a_request_that_was_changed_where_it_is_kept_is_refused(workspace: Works
     assert may_serve(workspace.root, "credit", now=at(31)).state == "disabled"
 
 
+def test_an_unsigned_request_that_was_changed_where_it_is_kept_is_refused_too(workspace: Workspace, ledger: Ledger) -> None:
+    add_version(workspace.root, "credit", "1.0.0", risk_tier="limited")
+    write_people(workspace, {})
+    gate(workspace, ledger)
+    one = enabling.ask(workspace, ledger, wish())
+    with ledger.transaction() as execute:
+        execute("update switch_request set requested_by = 'olga'", {})
+    with pytest.raises(RefusedError, match="is not what was signed"):
+        approve(workspace, ledger, one, signature="")
+    with ledger.transaction() as execute:
+        execute("update switch_request set requested_by = 'oscar'", {})
+    assert approve(workspace, ledger, one, signature="").state == "active"
+
+
 def test_two_people_with_one_key_are_one(workspace: Workspace) -> None:
     write_people(workspace, {**KEYS, "oscar": KEYS["gustav"]})
     with pytest.raises(RoadworthyError, match="two people have two keys"):
