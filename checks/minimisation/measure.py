@@ -45,7 +45,8 @@ def measure(subject: Subject, asked: Ask = ask, seconds: float = SECONDS) -> lis
     asked : callable, optional
         `checks.isolation.ask`, or what stands for it.
     seconds : float
-        Processor time. Columns that were not reached in it are ``insufficient``.
+        Processor time. Columns that were not reached in it are ``insufficient``, and so is their number where the search for
+        those that can go together was cut short.
 
     Returns
     -------
@@ -88,7 +89,8 @@ def _measured(subject: Subject, asked: Ask, seconds: float) -> list[Measurement]
     if len(tried) < len(passport.features):
         found = [not_measured(UNNEEDED, "insufficient", late, inputs=inputs, details=told)]
     else:
-        found = [_unneeded(passport, answer, rows, fold, path, personal, inputs, told)]
+        needless = _unneeded(passport, answer, rows, fold, path, personal, inputs, told)
+        found = [needless if answer.values.get("late") is False else _at_least(needless, seconds)]
     here = fold != CONFIRM
     full = column(answer, "choosing", "full", int(here.sum()), inputs) if tried else np.zeros(0)
     for place, name in enumerate(passport.features):
@@ -169,6 +171,15 @@ def _unneeded(
         UNNEEDED, {}, float(count), n=n, stats={"units": units}, inputs=inputs, details=details,
         method="backward on two thirds of the rows, confirmed on the last third: upper bound within one standard error",
     )
+
+
+def _at_least(found: Measurement, seconds: float) -> Measurement:
+    """Return what a search that was cut short tells: how many columns can go at least, which is no number to be judged by."""
+    count, said = len(found.details["columns"]), f"Out of time: {seconds:.0f} s were not enough to leave columns out together."
+    if count:
+        said += f" {found.details['says'].removesuffix('.')}, and there may be more."
+    details = {**found.details, "at_least": count, "says": said}
+    return not_measured(UNNEEDED, "insufficient", said, inputs=found.inputs, n=found.n, stats=found.stats, details=details)
 
 
 def sentence(names: Sequence[str], most: float, unit: str, of: float) -> str:

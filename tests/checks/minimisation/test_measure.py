@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
@@ -66,6 +67,23 @@ def test_out_of_time_is_insufficient_and_no_column_is_called_unneeded(tmp_path):
         found = minimisation.measure(subject, here, seconds=0.0)
     assert {m.status for m in found} == {"insufficient"} and len(found) == 4
     assert all("Out of time" in m.reason for m in found)
+
+
+@pytest.mark.parametrize("told", [{"late": True}, {"late": 0}, {}])
+@pytest.mark.parametrize("confirmed", [0, 1])
+def test_a_search_that_was_cut_short_is_no_proof_that_every_column_is_needed(tmp_path, told, confirmed):
+    def cut(job, order, tables, files, limits):
+        fold = np.asarray(tables["control"].column("fold"))
+        chose, there = int((fold != CONFIRM).sum()), int((fold == CONFIRM).sum())
+        same = {name: np.linspace(0.1, 0.3, chose) for name in ("full", "w0", "w1", "w2")}
+        then = {name: np.linspace(0.1, 0.3, there) for name in ("full", "s1")}
+        made = {"choosing": pa.table(same), "confirming": pa.table(then)}
+        return Answer({"tried": [0, 1, 2], "path": [2][:confirmed], **told}, made)
+
+    [m, *_] = measured(tmp_path, cut)
+    assert (m.metric, m.status, m.value) == (UNNEEDED, "insufficient", None)
+    assert m.details["at_least"] == confirmed
+    assert "Out of time" in m.reason and ("without: c" in m.reason, "may be more" in m.reason) == (confirmed > 0, confirmed > 0)
 
 
 def test_without_a_recipe_or_enough_rows_nothing_is_trained(tmp_path):
