@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from checks.explainability.explainers import spelt
 from checks.isolation import Answer, IsolationError, Limits
@@ -22,6 +23,10 @@ Ask = Callable[..., Answer]
 
 MOST_SHADOWED = 2_000
 """Rows of each of the two tables that clones learn from."""
+LEAST_OF_A_CLASS = 5
+"""Independent rows of each class among those that one clone learns from; one that misses a class cannot be asked about it."""
+_MORE = 10
+"""So many times the rows are drawn where a class is too rare among fewer."""
 MEMORY = 4 << 30
 _WAIT = 4  # a busy machine gives a quarter of the time it has
 _RUN_HERE = ("skops", "pickle", "joblib")
@@ -129,6 +134,66 @@ def pool(subject: Subject, most: int = MOST_SHADOWED) -> tuple[Rows, dict[str, s
     truth, unit = np.concatenate([found.truth, more.truth]), np.concatenate([found.unit, more.unit + found.unit.max() + 1])
     nothing = np.empty((0, len(truth)))
     return Rows(first, truth, unit, nothing, features, ()), inputs | {second.role: second.digest}
+
+
+def pool_of_classes(subject: Subject, most: int, parts: int, *, by_row: bool = False) -> tuple[Rows, dict[str, str]]:
+    """Return rows as `pool` does, more of them where a class is rare, with enough of every class for each part.
+
+    Parameters
+    ----------
+    subject : Subject
+    most : int
+        Rows of each table, unless a class is too rare among them.
+    parts : int
+        Into how many the rows will be split by `strata_of`; a clone learns from one at least.
+    by_row : bool
+        Whether each row counts for itself, whatever hangs together.
+
+    Raises
+    ------
+    NotThereError
+        Also where too few rows are of a class.
+    """
+    rows, inputs = pool(subject, most)
+    if scarce(subject, rows, parts, by_row):
+        rows, inputs = pool(subject, _MORE * most)
+    if said := scarce(subject, rows, parts, by_row):
+        raise NotThereError("insufficient", said, inputs)
+    return rows, inputs
+
+
+def scarce(subject: Subject, rows: Rows, parts: int, by_row: bool = False) -> str:
+    """Say in a sentence which class has too few independent rows to be split; empty where none has."""
+    task = subject.passport.task
+    if task.kind == "regression":
+        return ""
+    named = [f"class '{name}'" for name in task.classes] if task.kind == "multiclass" else ["other value", "positive value"]
+    for place, name in enumerate(named):
+        here = rows.truth == place
+        count = int(here.sum()) if by_row else len(np.unique(rows.unit[here]))
+        if count < parts * LEAST_OF_A_CLASS:
+            of = f"Of {len(rows):,} rows with a label {count:,} independent ones are of the {name}"
+            return f"{of}; {parts * LEAST_OF_A_CLASS} are needed to train again on parts of them."
+    return ""
+
+
+def strata_of(truth: NDArray[np.float64], kind: str, unit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what each row is to be split evenly by: its class, or the tenth of the numbers that it is in.
+
+    Rows of one unit have the same, that of the rarest among them, for they stay together.
+
+    Examples
+    --------
+    >>> strata_of(np.array([0.0, 1, 0, 0]), "binary", np.array([0, 0, 1, 2])).tolist()
+    [1, 1, 0, 0]
+    """
+    own = truth if kind != "regression" else np.searchsorted(np.quantile(truth, np.arange(1, 10) / 10), truth)
+    known, code, counts = np.unique(own, return_inverse=True, return_counts=True)
+    rarest = np.argsort(counts, kind="stable")
+    _, place = np.unique(unit, return_inverse=True)
+    made = np.full(int(place.max()) + 1, len(known))
+    np.minimum.at(made, place, np.argsort(rarest)[code])
+    return known[rarest[made[place]]].astype(np.int64)
 
 
 def in_room(

@@ -16,7 +16,18 @@ import numpy as np
 from checks.explainability.sample import generator, sample
 from checks.intervals import CONFIDENCE
 from checks.isolation import ask
-from checks.membership.asking import MOST_SHADOWED, Ask, NotThereError, column, in_room, labelled, learned, never_seen, pool
+from checks.membership.asking import (
+    MOST_SHADOWED,
+    Ask,
+    NotThereError,
+    column,
+    in_room,
+    labelled,
+    learned,
+    never_seen,
+    pool_of_classes,
+    strata_of,
+)
 from checks.membership.attacks import FALSE_POSITIVES, LEAST_FALSE, Told, effect_of, halves, likelihood_ratio, told
 from checks.membership.confidence import SHARP, confidence, spread_of
 from checks.membership.rows import units
@@ -215,16 +226,14 @@ def attack(subject: Subject, asked: Ask = ask, seconds: float = SECONDS) -> list
 
 
 def _attacked(subject: Subject, asked: Ask, seconds: float) -> list[Measurement]:
-    rows, inputs = pool(subject)
-    task = subject.passport.task
-    together = rows.unit if subject.passport.independence.unit == "entity" else np.arange(len(rows))
+    task, alone = subject.passport.task, subject.passport.independence.unit != "entity"
+    rows, inputs = pool_of_classes(subject, MOST_SHADOWED, 2, by_row=alone)
+    together = np.arange(len(rows)) if alone else rows.unit
     if len(np.unique(together)) < 2 * LEAST:
         said = f"{len(np.unique(together))} rows have a label; {2 * LEAST} are needed to split them in halves."
         raise NotThereError("insufficient", said, inputs)
-    tenths = np.quantile(rows.truth, np.arange(1, 10) / 10)
-    strata = rows.truth if task.kind != "regression" else np.searchsorted(tenths, rows.truth)
     seed = int(generator(subject.seed, "membership", rows.table.digest).integers(2**31))
-    member = halves(np.asarray(strata, dtype=np.int64), together, SHADOWS, seed)
+    member = halves(strata_of(rows.truth, task.kind, together), together, SHADOWS, seed)
     order = {"spread": spread_of(rows.truth, task.kind), "own": False, "shadows": SHADOWS}
     control = {f"m{k}": one for k, one in enumerate(member)}
     answer = in_room(subject, rows, inputs, asked, JOB, order, control, seconds)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.opening import Opening, view
 from checks.performance.columns import columns_of, number
+from checks.sampling import content_of, drawn, learned_from
 from checks.subject import Subject, Table
-from roadworthy.errors import DataError, RoadworthyError
+from roadworthy.errors import DataError
 from roadworthy.sql import quote
-from roadworthy.window import files_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,21 +64,10 @@ def members(subject: Subject) -> Table:
     """Return the table of rows that the version learned from, as the passport declares it; with a problem if it does not."""
     passport = subject.passport
     if passport.recipe is not None and passport.recipe.training is not None:
-        return _training(subject, passport.recipe.training)
+        return learned_from(subject, passport.recipe.training)
     if passport.reference.seen in ("out_of_fold", "in_sample"):
         return subject.reference
     return Table("training", problem=HELD_OUT if passport.reference.seen == "held_out" else UNKNOWN)
-
-
-def _training(subject: Subject, path: str) -> Table:
-    opening = Opening(subject.con, subject.root, subject.passport, subject.links, subject.digests)
-    try:
-        found = files_of(subject.root, path)
-    except RoadworthyError as problem:
-        return Table("training", problem=problem.sentence, broken=True)
-    if not found:
-        return Table("training", problem=f"The training data '{path}' do not exist.", broken=True)
-    return view(opening, Table("training", files=tuple(found)))
 
 
 def read(subject: Subject, table: Table, most: int = MOST_ROWS, *, features: bool = False) -> Rows:
@@ -108,21 +95,14 @@ def read(subject: Subject, table: Table, most: int = MOST_ROWS, *, features: boo
     lacking = tuple(c for c in passport.features if not table.has(c))
     chosen = list(passport.features) if features and not lacking else []
     answers = _recorded(subject, table)
-    content = f"hash({subject.seed}, {', '.join(quote(c) for c in table.columns)})"
-    picked = [f"{columns.truth} as y", f"cast({columns.unit} as varchar) as u", f"{content} as h"]
+    picked = [f"{columns.truth} as y", f"cast({columns.unit} as varchar) as u", f"{content_of(subject, table)} as h"]
     picked += [f"{sql} as a{k}" for k, sql in enumerate(answers)] + [f"{quote(c)} as f{k}" for k, c in enumerate(chosen)]
     names = ["y", "u", *(f"a{k}" for k in range(len(answers))), *(f"f{k}" for k in range(len(chosen)))]
     sql = (
         f"select {', '.join(names)} from (select {', '.join(picked)} from {table.name}) where y is not null "
         f"order by h, {', '.join(names)} limit {int(most)}"
     )
-    try:
-        with subject.con.cursor() as cursor:  # a connection holds one open result, and another family may have left one
-            found = cursor.sql(sql).to_arrow_table()
-    except duckdb.Error as problem:
-        raise DataError(f"The {table.role} rows cannot be read ({type(problem).__name__}).") from problem
-    if found.num_rows == 0:
-        raise DataError(f"No row of the {table.role} has a label.")
+    found = drawn(subject, table, sql, "a label")
     recorded = np.array([_floats(found.column(f"a{k}")) for k in range(len(answers))]).reshape(len(answers), found.num_rows)
     handed = found.select([f"f{k}" for k in range(len(chosen))]).rename_columns(chosen) if chosen else None
     return Rows(table, _floats(found.column("y")), units(found.column("u").to_pylist()), recorded, handed, lacking)

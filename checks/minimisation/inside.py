@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from checks.membership.training import CannotTrainError, Trainer
+from roadworthy.errors import RoadworthyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,7 @@ def main(
         told["path"] = told["path"][: len(confirming) - 1] if confirming else []
     except CannotTrainError as problem:
         told["why_not"] = problem.sentence
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RuntimeError) as problem:
+    except (RoadworthyError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RuntimeError) as problem:
         # The message of a library may hold a value of a row; its kind does not.
         told["why_not"] = f"Training again failed ({type(problem).__name__})."
     made = {"choosing": choosing, "confirming": confirming}

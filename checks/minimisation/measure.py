@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from checks.explainability.sample import generator
 from checks.intervals import CONFIDENCE, Interval, mean_by_unit
 from checks.isolation import Answer, ask
-from checks.membership.asking import Ask, NotThereError, column, in_room, pool
+from checks.membership.asking import Ask, NotThereError, column, in_room, pool_of_classes, strata_of
 from checks.membership.rows import Rows
 from checks.minimisation.inside import CONFIRM
 from checks.subject import Subject
@@ -69,11 +69,12 @@ def measure(subject: Subject, asked: Ask = ask, seconds: float = SECONDS) -> lis
 
 def _measured(subject: Subject, asked: Ask, seconds: float) -> list[Measurement]:
     passport = subject.passport
-    rows, inputs = pool(subject, MOST_ROWS)
+    rows, inputs = pool_of_classes(subject, MOST_ROWS, FOLDS + 1)
     if len(np.unique(rows.unit)) < LEAST:
         said = f"{len(np.unique(rows.unit))} independent rows have a label; {LEAST} are needed."
         raise NotThereError("insufficient", said, inputs)
-    fold = folds(rows.unit, int(generator(subject.seed, "minimisation", rows.table.digest).integers(2**31)))
+    strata = strata_of(rows.truth, passport.task.kind, rows.unit)
+    fold = folds(rows.unit, strata, int(generator(subject.seed, "minimisation", rows.table.digest).integers(2**31)))
     personal = personal_columns(passport)
     answer = in_room(subject, rows, inputs, asked, JOB, {"personal": personal}, {"fold": fold}, seconds)
     if said := str(answer.values.get("why_not", ""))[:300]:
@@ -106,20 +107,34 @@ def _measured(subject: Subject, asked: Ask, seconds: float) -> list[Measurement]
     return found
 
 
-def folds(unit: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return the fold of each row: a third of the units confirm, the others choose in `FOLDS` folds.
+def folds(unit: NDArray[np.int64], strata: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row: a third of the units of each stratum confirm, the others choose in `FOLDS` folds.
+
+    Parameters
+    ----------
+    unit : ndarray of int, shape (rows,)
+        Rows of one unit are in one fold.
+    strata : ndarray of int, shape (rows,)
+        As `checks.membership.asking.strata_of` gives them. Without them a fold may hold no row of a rare class.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, shape (rows,)
 
     Examples
     --------
-    >>> made = folds(np.array([0, 0, 1, 2, 3, 4, 5]), seed=1)
-    >>> bool(made[0] == made[1]), sorted(made.tolist()).count(CONFIRM) in (2, 3)
-    (True, True)
+    >>> made = folds(np.array([0, 0, 1, 2, 3, 4, 5]), np.array([1, 1, 1, 1, 0, 0, 0]), seed=1)
+    >>> bool(made[0] == made[1]), sorted(made[1:4].tolist()), sorted(made[4:].tolist())
+    (True, [-1, 0, 1], [-1, 0, 1])
     """
-    _, place = np.unique(unit, return_inverse=True)
-    count = int(place.max()) + 1
-    made = np.arange(count, dtype=np.int64) % FOLDS
-    made[: count // 3] = CONFIRM
-    return made[np.random.default_rng(seed).permutation(count)][place]
+    _, first, place = np.unique(unit, return_index=True, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(first))
+    order = order[np.argsort(strata[first][order], kind="stable")]
+    turn = np.arange(len(first))
+    made = np.empty(len(first), dtype=np.int64)
+    made[order] = np.where(turn % 3 == 0, CONFIRM, (turn - turn // 3 - 1) % FOLDS)
+    return made[place]
 
 
 def personal_columns(passport: Passport) -> list[str]:

@@ -14,12 +14,11 @@ import duckdb
 
 from checks.counts import decision_column, favourable, group, spellings
 from checks.fairness.counted import Names, free_names
-from checks.opening import Opening, view
+from checks.sampling import content_of, drawn, learned_from
 from checks.subject import Subject, Table
-from roadworthy.errors import DataError, RoadworthyError
+from roadworthy.errors import DataError
 from roadworthy.passport import Protected
 from roadworthy.sql import quote
-from roadworthy.window import files_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,14 +67,7 @@ def training(subject: Subject) -> Table:
     recipe = subject.passport.recipe
     if recipe is None or recipe.training is None:
         return subject.reference
-    opening = Opening(subject.con, subject.root, subject.passport, subject.links, subject.digests)
-    try:
-        found = files_of(subject.root, recipe.training)
-    except RoadworthyError as problem:
-        return Table("training", problem=problem.sentence, broken=True)
-    if not found:
-        return Table("training", problem=f"The training data '{recipe.training}' do not exist.", broken=True)
-    return view(opening, Table("training", files=tuple(found)))
+    return learned_from(subject, recipe.training)
 
 
 def read(subject: Subject, table: Table, *, decided: bool, order: Sequence[str] = ()) -> Rows:
@@ -108,7 +100,7 @@ def read(subject: Subject, table: Table, *, decided: bool, order: Sequence[str] 
     sql += [quote(c) for c in chosen]
     aliases = [next(free) for _ in sql]
     content, label, decision = next(free), aliases[len(attributes)], aliases[len(attributes) + 1]
-    hashed = f"hash({subject.seed}, {', '.join(quote(c) for c in table.columns)}) as {content}"
+    hashed = f"{content_of(subject, table)} as {content}"
     by = [quote(c) for c in order if table.has(c)]
     listed = ", ".join(f"{one} as {alias}" for one, alias in zip(sql, aliases, strict=True))
     kept = f"{label} is not null" + (f" and {decision} is not null" if decided else "")
@@ -118,13 +110,7 @@ def read(subject: Subject, table: Table, *, decided: bool, order: Sequence[str] 
         f"select {', '.join(aliases)} from (select * from (select {inner} from {table.name}) where {kept} "
         f"order by {content} limit {MOST_ROWS}) order by {', '.join([*places, content])}"
     )
-    try:
-        with subject.con.cursor() as cursor:  # a connection holds one open result, and another family may have left one
-            found = cursor.sql(query).to_arrow_table()
-    except duckdb.Error as problem:
-        raise DataError(f"The {table.role} rows cannot be read ({type(problem).__name__}).") from problem
-    if found.num_rows == 0:
-        raise DataError(f"No row of the {table.role} has {'a decision and ' if decided else ''}a label.")
+    found = drawn(subject, table, query, f"{'a decision and ' if decided else ''}a label")
     width = len(attributes)
     groups = {p.name: found.column(i).to_pylist() for i, p in enumerate(attributes)}
     control = found.select(range(width, width + 3)).rename_columns(["label", "decision", "score"])

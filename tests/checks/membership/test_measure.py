@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -11,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 
 from checks import membership
 from checks.isolation import Answer
+from checks.membership.asking import strata_of
 from checks.membership.measure import AUC, LOSS, NAMED, RATIO
-from tests.checks.membership.worlds import FEATURES, here, never, world
+from tests.checks.membership.worlds import FEATURES, here, never, of_one_class, world
 from tests.support import write_parquet
 
 OUT, IN = {"reference": {"seen": "out_of_fold"}}, {"reference": {"seen": "in_sample"}}
@@ -149,3 +151,22 @@ def test_it_is_measured_alike_each_time_and_over_both_attacks(tmp_path):
     with world(tmp_path, steady(), **OUT) as subject:
         one, other = membership.attack(subject, here), membership.attack(subject, here)
     assert one == other and [m.over["attack"] for m in one] == [RATIO, RATIO]
+
+
+def test_a_class_too_rare_to_be_halved_is_insufficient_and_nothing_is_trained(tmp_path):
+    with world(tmp_path, steady(), positive=4, **OUT) as subject:
+        found = membership.attack(subject, never)
+    assert {m.status for m in found} == {"insufficient"}
+    assert "Of 600 rows with a label 8 independent ones are of the positive value; 10 are needed" in found[0].reason
+
+
+def test_a_clone_that_misses_a_class_is_told_and_ends_nothing(tmp_path):
+    with world(tmp_path, forest(), **OUT) as subject:
+        found = membership.attack(subject, of_one_class)
+    assert {(m.status, m.reason) for m in found} == {("error", "Training again failed (DataError).")}
+
+
+def test_a_unit_is_split_by_the_rarest_class_that_it_holds():
+    truth, unit = np.array([0.0, 1, 0, 0, 2, 1, 0]), np.array([0, 0, 1, 2, 2, 2, 1])
+    assert strata_of(truth, "multiclass", unit).tolist() == [1, 1, 0, 2, 2, 2, 0]
+    assert strata_of(np.arange(20.0), "regression", np.arange(20)).tolist() == np.repeat(np.arange(10), 2).tolist()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from skops.io import dumps
 
 from checks.isolation import Answer
@@ -33,7 +34,7 @@ def rows_of(n: int, seed: int, first: int = 0) -> pd.DataFrame:
 @contextmanager
 def world(
     root: Path, estimator: Any, train: int = 300, held: int = 300, *, recorded: str = "own", recipe: Any = True,
-    shift: float = 0.0, **over: Any,
+    shift: float = 0.0, positive: int | None = None, **over: Any,
 ) -> Iterator[Subject]:
     """Open a subject whose reference was learned from.
 
@@ -43,8 +44,13 @@ def world(
         What stands in the reference as score: the model's own answers, or 0.5.
     shift : float
         By how much the window's outcomes are harder: that share of them is a coin.
+    positive : int, optional
+        So many rows of each table are positive, those of the largest `a`.
     """
     reference, later = rows_of(train, 1), rows_of(held, 2, first=train)
+    for table in (reference, later):
+        if positive is not None:
+            table["label"] = (table["a"].rank(ascending=False) <= positive).astype(int)
     coins = np.random.default_rng(3).random(held) < shift
     later.loc[coins, "label"] = np.random.default_rng(4).integers(0, 2, int(coins.sum()))
     features = over.get("features", FEATURES)
@@ -69,6 +75,14 @@ def here(job: str, order: Mapping[str, Any], tables: Any, files: Any, limits: An
     """Run the job in this process: as `checks.isolation.ask`, without the walls."""
     values, made = importlib.import_module(job).main(order, tables, files)
     return Answer(values, made)
+
+
+def of_one_class(job: str, order: Mapping[str, Any], tables: Any, files: Any, limits: Any) -> Answer:
+    """Run the job on rows none of which is positive, which a clone then does not know."""
+    control = tables["control"]
+    none = pa.array(np.zeros(control.num_rows))
+    changed = control.set_column(control.column_names.index("truth"), "truth", none)
+    return here(job, order, tables | {"control": changed}, files, limits)
 
 
 def never(*_args: Any, **_rest: Any) -> Answer:

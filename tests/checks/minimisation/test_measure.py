@@ -7,12 +7,13 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
+from sklearn.tree import DecisionTreeClassifier
 
 from checks import minimisation
 from checks.isolation import Answer
 from checks.minimisation.inside import CONFIRM, losses
 from checks.minimisation.measure import UNNEEDED, WITHOUT, folds
-from tests.checks.membership.worlds import here, never, world
+from tests.checks.membership.worlds import here, never, of_one_class, world
 
 
 def measured(tmp_path, asked=here, **over):
@@ -57,9 +58,31 @@ def test_losses_are_those_of_scikit_learn():
 
 def test_a_third_of_the_units_confirms_and_no_unit_is_torn():
     unit = np.repeat(np.arange(99), 3)
-    made = folds(unit, 1)
+    made = folds(unit, np.zeros(297, dtype=int), 1)
     assert (made == CONFIRM).mean() == pytest.approx(1 / 3) and set(made) == {CONFIRM, 0, 1}
     assert all(len(set(made[unit == k])) == 1 for k in range(99))
+
+
+def test_each_fold_holds_a_third_of_a_rare_class():
+    rare = (np.arange(3000) % 500 == 0).astype(int)
+    made = folds(np.arange(3000), rare, 1)
+    assert np.unique(made[rare == 1], return_counts=True)[1].tolist() == [2, 2, 2]
+    assert np.unique(made, return_counts=True)[1].tolist() == [1000, 1000, 1000]
+
+
+def test_a_rare_class_is_looked_for_among_more_rows_and_then_it_is_insufficient(tmp_path):
+    with world(tmp_path, LogisticRegression(), 3000, 3000, positive=12, reference={"seen": "out_of_fold"}) as subject:
+        [m, *_] = minimisation.measure(subject, here)
+    assert m.status == "measured" and m.details["rows"] == 6000
+    with world(tmp_path, LogisticRegression(), positive=7, reference={"seen": "out_of_fold"}) as subject:
+        [m] = minimisation.measure(subject, never)
+    assert m.status == "insufficient" and "14 independent ones are of the positive value; 15 are needed" in m.reason
+
+
+def test_a_clone_that_misses_a_class_is_told_and_ends_nothing(tmp_path):
+    with world(tmp_path, DecisionTreeClassifier(max_depth=2), reference={"seen": "out_of_fold"}) as subject:
+        [m, *_] = minimisation.measure(subject, of_one_class)
+    assert (m.status, m.reason) == ("error", "Training again failed (DataError).")
 
 
 def test_out_of_time_is_insufficient_and_no_column_is_called_unneeded(tmp_path):
