@@ -65,7 +65,7 @@ __all__ = [
     "Context", "Judgement", "alarmed", "judge", "rejudge", "verdict_of",
 ]
 
-JUDGE_VERSION = "3"
+JUDGE_VERSION = "4"
 
 
 @dataclass(frozen=True)

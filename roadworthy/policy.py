@@ -141,7 +141,11 @@ class Rule(Strict):
         default=None, gt=0, lt=1,
         description="Drift of columns: a breach of a column that decides less than this part of the score is a note, no alarm.",
     )
-    required: bool = Field(default=True, description="Whether a missing or insufficient measurement counts.")
+    required: bool = Field(
+        default=True,
+        description="Whether a missing or insufficient measurement counts. One that was tried and broke always does: of a rule that "
+        "is required it leaves the verdict undecided, of another it makes a night `watch` and a gate `conditional`.",
+    )
     must_decide: bool = Field(default=False, description="At the gate, insufficient data leave the verdict undecided.")
     clauses: list[str] = Field(default_factory=list, description="Which duties the rule serves.")
     because: str = Field(min_length=10, description="One sentence for the Owner.")

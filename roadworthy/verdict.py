@@ -16,9 +16,11 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
 
     Notes
     -----
-    Night: any severe is ``stop``; any required error ``undecided``; any fail ``breach``; any warn or required
-    insufficient ``watch``; else ``clear``. Gate: any required error, or a ``must_decide`` rule that was not decided,
-    is ``undecided``; any fail or severe ``no-go``; any warn or required insufficient ``conditional``; else ``go``.
+    Night: any severe is ``stop``; any required error ``undecided``; any fail ``breach``; any warn, required insufficient
+    or other error ``watch``; else ``clear``. Gate: any required error, or a ``must_decide`` rule that was not decided,
+    is ``undecided``; any fail or severe ``no-go``; any warn, required insufficient or other error ``conditional``; else ``go``.
+    An error is a measurement that was tried and broke, or one that is not there though it is required. That a rule is not
+    required makes such an error lighter and never silent: what broke may hide a breach, but does not take a model's lease.
     Where nothing was decided, because nothing applies or all that could not be measured is not required, the word is
     ``undecided`` and not the best one: missing is never passing. So it is where only estimates of performance pass.
     """
@@ -30,13 +32,15 @@ def verdict_of(findings: Sequence[Finding], when: When) -> Verdict:
     undecided += [f for f in findings if f.status == "insufficient" and f.must_decide]
     severe = [f for f in findings if f.status == "severe"]
     failed = [f for f in findings if f.status == "fail"]
+    broken = [f for f in findings if f.status == "error" and not f.required]
     to_watch = [f for f in findings if f.status == "warn"] + [f for f in findings if f.status == "insufficient" and f.required]
+    to_watch += broken
     night = (("stop", severe), ("undecided", required_error), ("breach", failed), ("watch", to_watch))
     gate = (("undecided", undecided), ("no-go", severe + failed), ("conditional", to_watch))
     best = "clear" if when == "nightly" else "go"
     word, why = next(((word, why) for word, why in (night if when == "nightly" else gate) if why), (best, []))
     reason = _reason(why, counts)
-    if word == best and (missing := _no_ground(findings)):
+    if (word == best or list(why) == broken) and (missing := _no_ground(findings)):
         word, reason = "undecided", missing
     conditions = tuple(f.sentence for f in why) if word == "conditional" else ()
     return Verdict(when, word, reason, (NIGHT_EXIT if when == "nightly" else GATE_EXIT)[word], counts, conditions)
@@ -83,7 +87,7 @@ def _reason(why: Sequence[Finding], counts: Mapping[str, int]) -> str:
     if why:
         more = len(why) - 1
         return why[0].sentence + (f" {more} more finding{'s' if more > 1 else ''} of that weight." if more else "")
-    told, silent = counts["pass"] + counts["waived"], counts["error"] + counts["insufficient"]
+    told, silent = counts["pass"] + counts["waived"], counts["insufficient"]
     text = "The only finding passes" if told == 1 else f"All {told} findings pass"
     if silent:
         verb = "passes" if told == 1 else "pass"

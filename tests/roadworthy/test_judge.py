@@ -61,7 +61,7 @@ FINDINGS = st.lists(st.builds(finding, st.sampled_from(ORDER), st.booleans(), st
 
 
 def night_by_the_table(findings):
-    """The night's half of the table, read from the design and not from the code."""
+    """The night's half of the table, read from the design and not from the code; and no error is silent."""
     kinds = {(f.status, f.required) for f in findings}
     if any(s == "severe" for s, _ in kinds):
         return "stop", 2
@@ -69,7 +69,7 @@ def night_by_the_table(findings):
         return "undecided", 3
     if any(s == "fail" for s, _ in kinds):
         return "breach", 1
-    if any(s == "warn" for s, _ in kinds) or ("insufficient", True) in kinds:
+    if any(s == "warn" for s, _ in kinds) or kinds & {("insufficient", True), ("error", False)}:
         return "watch", 0
     return "clear", 0
 
@@ -82,7 +82,7 @@ def gate_by_the_table(findings):
         return "undecided", 3
     if any(f.status in ("fail", "severe") for f in findings):
         return "no-go", 1
-    if any(f.status == "warn" or (f.status == "insufficient" and f.required) for f in findings):
+    if any(f.status in ("warn", "error") or (f.status == "insufficient" and f.required) for f in findings):
         return "conditional", 2
     return "go", 4
 
@@ -167,8 +167,21 @@ def test_a_clear_night_says_how_much_passed(statuses, said):
 
 
 def test_a_clear_night_hides_nothing_that_could_not_be_decided():
-    got = verdict_of([finding("pass"), finding("error", required=False), finding("insufficient", required=False)], "nightly")
+    got = verdict_of([finding("pass"), *[finding("insufficient", required=False)] * 2], "nightly")
     assert got.word == "clear" and got.reason == "1 of 3 findings passes; 2 optional ones could not be decided."
+
+
+def test_an_error_of_a_rule_that_is_not_required_is_watched_at_night_and_a_condition_at_the_gate():
+    kinds = [finding("pass"), finding("error", required=False), finding("insufficient", required=False)]
+    night, gate = verdict_of(kinds, "nightly"), verdict_of(kinds, "gate")
+    assert (night.word, night.exit_code, night.reason) == ("watch", 0, "It is error.")
+    assert (gate.word, gate.exit_code, gate.conditions) == ("conditional", 2, ("It is error.",))
+
+
+@WHENS
+def test_an_error_of_a_rule_that_is_not_required_is_no_ground_beside_nothing_that_passes(when):
+    got = verdict_of([finding("error", required=False), finding("insufficient", required=False)], when)
+    assert (got.word, got.exit_code) == ("undecided", 3) and "none passes" in got.reason
 
 
 # ------------------------------------------------------------------------------------------------ rules and what they match
@@ -184,6 +197,14 @@ def test_a_rule_that_is_not_required_and_matches_nothing_does_not_weigh_but_show
     got = judged([value(ROWS, 500)], rule(ROWS), rule(ACCURACY, required=False))
     assert [(f.status, f.required) for f in got.findings] == [("insufficient", False), ("pass", True)]
     assert got.verdict.word == "clear"
+
+
+def test_a_check_that_broke_is_not_silenced_by_a_rule_that_is_not_required():
+    broke, wrong = error(ACCURACY), value(ACCURACY, 1.7, 1.6, 1.8)  # no accuracy is greater than 1: the check is wrong
+    for made in (broke, wrong, value(ACCURACY, 0.9)):  # without the interval that the rule needs
+        got = judged([value(ROWS, 500), made], rule(ROWS), rule(ACCURACY, required=False))
+        assert [(f.status, f.required) for f in got.findings] == [("error", False), ("pass", True)]
+        assert got.verdict.word == "watch" and got.verdict.reason == got.findings[0].sentence
 
 
 def test_a_rule_that_must_be_decided_holds_up_the_gate_even_if_it_is_not_required():
