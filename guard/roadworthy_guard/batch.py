@@ -49,12 +49,12 @@ def chunks(
     """
     items = iter(iterable)
     while True:
-        guard.require(model, version, segment, fallback=degraded)
+        guard.require(model, version, segment, fallback=degraded, now=True)
         try:
             item = next(items)
         except StopIteration:
             return
-        guard.require(model, version, segment, fallback=degraded)  # taking it may have taken long
+        guard.require(model, version, segment, fallback=degraded, now=True)  # taking it may have taken long
         yield item
 
 
@@ -87,11 +87,11 @@ def publishing(
         On entering, and nothing is published; or on leaving, after a stop came while publishing: put it inside your
         transaction, so that the error undoes it.
     """
-    before = guard.require(model, version, segment, fallback=degraded)
+    before = guard.require(model, version, segment, fallback=degraded, now=True)
     if began is not None and _other(began, before):
         raise Refused(before, "it was stopped and switched on again since scoring began; score again")
     yield before
-    after = guard.require(model, version, segment, fallback=degraded)
+    after = guard.require(model, version, segment, fallback=degraded, now=True)
     if _other(before, after):
         raise Refused(after, "its state changed while results were being published")
 

@@ -1,4 +1,4 @@
-"""The heart of a guard: what is held, swapped whole, and the check, which takes no lock, reads no disk and asks no network."""
+"""The heart of a guard: what is held, swapped whole, and the check, which takes no lock and asks no network."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from roadworthy_guard.stopfiles import StopFiles, flat
 log = logging.getLogger("roadworthy_guard")
 CHANGED, STALE, READY = "changed", "stale", "ready"
 Key = tuple[str, str | None, str | None]
-# A decision, the ticks until which it is good, and the STOP files that it rests on: path, and whether it was there.
-Entry = tuple[Decision, float, tuple[tuple[str, bool], ...]]
+# The ticks until which a decision is given without a look at the disk, the decision, the ticks until which it is good if no
+# STOP file comes or goes, and the STOP files that it rests on: path, and whether it was there.
+Entry = tuple[float, Decision, float, tuple[tuple[bytes, bool], ...]]
+# Seconds for which one question is answered without looking for STOP files again: the look costs ten times what the rest does.
+LOOK = 0.005
 _MAX_ENTRIES = 4096
 _exists = os.access
 _F_OK = os.F_OK
@@ -118,13 +121,27 @@ class Core:
             Look at `serves` and `fallback`; never raises for what is unknown, but refuses it.
         """
         entry = self.view.entries.get((model, version, segment))
-        if entry is not None and self._ticks() < entry[1]:
-            for path, there in entry[2]:
+        if entry is not None and self._ticks() < entry[0]:
+            return entry[1]
+        return self._look((model, version, segment))
+
+    def check_now(self, model: str, version: str | None = None, segment: str | None = None) -> Decision:
+        """Say what `check` says, and look for STOP files whenever that was done last; for what cannot be taken back."""
+        return self._look((model, version, segment))
+
+    def _look(self, key: Key) -> Decision:
+        """Look for the STOP files that an entry rests on, and give its decision for a while longer if they are as they were."""
+        view, now = self.view, self._ticks()  # the clock before the disk: what comes after it is found by the next look
+        entry = view.entries.get(key)
+        if entry is not None and now < entry[2]:
+            _, decision, good, watched = entry
+            for path, there in watched:
                 if _exists(path, _F_OK) is not there:
                     break
             else:
-                return entry[0]
-        return self._decide((model, version, segment))
+                view.entries[key] = (_next_look(now, good, watched), decision, good, watched)
+                return decision
+        return self._decide(key)
 
     def _decide(self, key: Key) -> Decision:
         """Answer what no entry answers: a first question, one whose time is over, or after a STOP file came or went."""
@@ -133,7 +150,7 @@ class Core:
             self._start_again(source)
         model, version, segment = key
         asked = (model, None if version in ("", "*") else version, None if segment in ("", "*") else segment)
-        view = self.view
+        view, looked = self.view, self._ticks()
         watched = self._watched(view, model)
         if any(_exists(path, _F_OK) is not there for path, there in watched):
             self.reread()
@@ -146,12 +163,13 @@ class Core:
             moment=snapshot.moment_at(now) if snapshot else self.clock.wall(), bounds=view.bounds,
         )
         if len(view.entries) < _MAX_ENTRIES:  # a caller that makes up segments must not fill the memory
-            view.entries[key] = (decision, now + lasts, watched)
+            good = now + lasts
+            view.entries[key] = (_next_look(looked, good, watched), decision, good, watched)
         return decision
 
-    def _watched(self, view: View, model: str) -> tuple[tuple[str, bool], ...]:
+    def _watched(self, view: View, model: str) -> tuple[tuple[bytes, bool], ...]:
         known = view.snapshot is not None and model in view.snapshot.content.service
-        return tuple((path, path in view.files) for path in self._files.paths(model)) if known else ()
+        return tuple((os.fsencode(path), path in view.files) for path in self._files.paths(model)) if known else ()
 
     def _start_again(self, source: Source) -> None:
         with self._lock:
@@ -305,6 +323,10 @@ class Core:
             except Exception:
                 # A listener is other people's code; it must not end the thread that brings the stops.
                 log.exception("A listener of the guard failed.")
+
+
+def _next_look(looked: float, good: float, watched: tuple[tuple[bytes, bool], ...]) -> float:
+    return min(looked + LOOK, good) if watched else good
 
 
 def _pairs(snapshot: Snapshot, said: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -159,7 +159,9 @@ class Guard:
         """Return a guard that knows nothing and refuses everything; for tests of what your application does then."""
         return cls(Core(Clock(), {}, StopFiles()), None)
 
-    def require(self, model: str, version: str | None = None, segment: str | None = None, *, fallback: bool = False) -> Decision:
+    def require(
+        self, model: str, version: str | None = None, segment: str | None = None, *, fallback: bool = False, now: bool = False,
+    ) -> Decision:
         """Return the decision if the model may answer.
 
         Parameters
@@ -169,13 +171,15 @@ class Guard:
             See `Core.check`.
         fallback : bool
             True if the caller has a fallback and looks at `Decision.fallback`.
+        now : bool
+            Look for STOP files even if that was done less than 5 ms ago; see `Core.check_now`.
 
         Raises
         ------
         Refused
             If it may not, or if only a fallback may and the caller has none.
         """
-        decision = self.check(model, version, segment)
+        decision = (self._core.check_now if now else self.check)(model, version, segment)
         if not decision.serves:
             raise Refused(decision)
         if decision.fallback and not fallback:

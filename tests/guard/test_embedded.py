@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from roadworthy_guard import Clock, Guard, GuardError
+from roadworthy_guard.core import LOOK
 from roadworthy_guard.people import load
 from roadworthy_guard.store import Reader
 from tests.guard.service import Key, stamp
@@ -165,12 +166,14 @@ def test_a_break_glass_needs_signatures_and_ends_by_itself(workspace: Workspace,
 # --- STOP files
 
 
-def test_a_touch_stops_the_next_check_and_taking_it_away_does_not_start_again(workspace: Workspace) -> None:
+def test_a_touch_stops_within_5_ms_and_taking_it_away_does_not_start_again(workspace: Workspace) -> None:
     with embedded(workspace) as guard:
         assert guard.check("credit", "1.0.0").serves
         (workspace.folder / "STOP.credit").touch()
+        time.sleep(LOOK)
         assert guard.check("credit", "1.0.0").state == "disabled"
         (workspace.folder / "STOP.credit").unlink()
+        time.sleep(LOOK)
         assert guard.check("credit", "1.0.0").state == "disabled", "before the next look at the tables"
         assert state(guard) == "disabled"
         workspace.row("active", 20)

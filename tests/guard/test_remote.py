@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from roadworthy_guard import Clock, Guard, GuardError
+from roadworthy_guard.core import LOOK
 from tests.guard.service import TOKEN, Answer, Key, Service, canonical, content, stamp, stop
 from tests.guard.support import BOUND, KEY, heard, refuses, served, until
 
@@ -237,15 +238,18 @@ def test_a_file_that_cannot_be_written_is_said_and_stops_nothing(tmp_path: Path)
 # --- STOP files
 
 
-def test_a_stop_file_stops_the_very_next_check(tmp_path: Path) -> None:
+def test_a_stop_file_stops_every_check_from_5_ms_later_on(tmp_path: Path) -> None:
     with served(stop_folders=[tmp_path, tmp_path / "missing"]) as (_, guard):
         assert guard.check("credit", "1.0.0").serves and guard.check("flights", "1.0.0").serves
         (tmp_path / "STOP.credit").touch()
+        time.sleep(LOOK)
         assert guard.check("credit", "1.0.0").state == "disabled" and guard.check("flights", "1.0.0").serves
         (tmp_path / "STOP").mkdir()
+        time.sleep(LOOK)
         assert guard.check("flights", "1.0.0").state == "disabled"
         (tmp_path / "STOP").rmdir()
         (tmp_path / "STOP.credit").unlink()
+        time.sleep(LOOK)
         assert guard.check("flights", "1.0.0").serves and guard.check("credit", "1.0.0").serves
 
 
