@@ -143,8 +143,8 @@ class Rule(Strict):
     )
     required: bool = Field(
         default=True,
-        description="Whether a missing or insufficient measurement counts. One that was tried and broke always does: of a rule that "
-        "is required it leaves the verdict undecided, of another it makes a night `watch` and a gate `conditional`.",
+        description="Whether a missing or insufficient measurement counts. One that was tried and broke always does: of a rule "
+        "that is required it leaves the verdict undecided, of another it makes a night `watch` and a gate `conditional`.",
     )
     must_decide: bool = Field(default=False, description="At the gate, insufficient data leave the verdict undecided.")
     clauses: list[str] = Field(default_factory=list, description="Which duties the rule serves.")
