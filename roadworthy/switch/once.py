@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,22 +46,63 @@ def answered(execute: Execute, key: str, body: bytes, now: datetime) -> dict[str
     return answer
 
 
-def keep(execute: Execute, key: str, body: bytes, answer: Mapping[str, Any], at: datetime) -> None:
-    """Keep the answer of a request for a day, in the transaction of its act where there is one."""
+def keep(
+    execute: Execute, key: str, body: bytes, answer: Mapping[str, Any], at: datetime, instead_of: Mapping[str, Any] | None = None
+) -> None:
+    """Keep the answer of a request for a day, in the transaction of its act where there is one.
+
+    One that is kept already stays, because it was the first; `instead_of` is one that is no longer true and gives way.
+    """
     execute(SCHEMA, {})
     execute("delete from switch_once where at <= :old", {"old": stamp(at - KEPT)})
     execute(
         "insert into switch_once (key, digest, answer, at) values (:key, :digest, :answer, :at) on conflict (key) do update "
-        "set digest = excluded.digest, answer = excluded.answer, at = excluded.at",
-        {"key": key, "digest": digest_bytes(body), "answer": canonical_json(dict(answer)).decode(), "at": stamp(at)},
-    )
+        "set digest = excluded.digest, answer = excluded.answer, at = excluded.at where switch_once.answer = :untrue",
+        {"key": key, "digest": digest_bytes(body), "answer": canonical_json(dict(answer)).decode(), "at": stamp(at),
+         "untrue": canonical_json(dict(instead_of)).decode() if instead_of is not None else ""},
+    )  # fmt: skip
 
 
-def run(execute: Execute, key: str, body: bytes, act: Callable[[], Mapping[str, Any]], at: datetime) -> dict[str, Any]:
-    """Do an act once for its key and return its answer, the first one's if it was done before."""
-    before = answered(execute, key, body, at)
-    if before is not None:
-        return before
-    answer = dict(act())
-    keep(execute, key, body, answer, at)
-    return answer
+@dataclass(slots=True)
+class _Turn:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    present: int = 0
+
+
+class Turns:
+    """Lets the requests of one key pass one after the other, so that those sent at once find the answer of the first.
+
+    Examples
+    --------
+    >>> turns = Turns()
+    >>> with turns.of("oscar:k-1", 1.0):
+    ...     turns.waiting()
+    1
+    >>> turns.waiting()
+    0
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[str, _Turn] = {}
+
+    def waiting(self) -> int:
+        """Return how many keys have a request under way."""
+        return len(self._turns)
+
+    @contextmanager
+    def of(self, key: str, seconds: float) -> Iterator[None]:
+        """Wait for one's turn, and for no longer than `seconds`: a request that hangs must not hold up the next."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.present += 1
+        mine = turn.lock.acquire(timeout=seconds)
+        try:
+            yield
+        finally:
+            if mine:
+                turn.lock.release()
+            with self._lock:
+                turn.present -= 1
+                if not turn.present:
+                    del self._turns[key]

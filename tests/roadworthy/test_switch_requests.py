@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -265,18 +267,37 @@ def test_a_stop_while_the_glass_is_broken_holds(workspace: Workspace, ledger: Le
 # Sent twice.
 
 
-def test_the_same_key_gets_the_first_answer_and_another_body_is_a_conflict(ledger: Ledger) -> None:
-    done: list[int] = []
-
-    def act() -> dict[str, int]:
-        done.append(1)
-        return {"fence": len(done)}
-
+def test_the_same_key_gets_the_first_answer_for_a_day_and_another_body_is_a_conflict(ledger: Ledger) -> None:
     with ledger.transaction() as execute:
-        answers = [once.run(execute, "k", b"body", act, NOW) for _ in range(3)]
-        assert (answers, len(done)) == ([{"fence": 1}] * 3, 1)
+        assert once.answered(execute, "k", b"body", NOW) is None
+        once.keep(execute, "k", b"body", {"fence": 1}, NOW)
+        once.keep(execute, "k", b"body", {"fence": 2}, NOW)  # by a second service, which was asked at the same moment
+        assert once.answered(execute, "k", b"body", NOW) == {"fence": 1}
         with pytest.raises(once.ConflictError, match="used for another request"):
-            once.run(execute, "k", b"other", act, NOW)
+            once.answered(execute, "k", b"other", NOW)
+        assert once.answered(execute, "k", b"body", NOW + timedelta(hours=24)) is None
+
+
+def test_an_answer_that_is_no_longer_true_gives_way_to_the_next_and_to_no_other(ledger: Ledger) -> None:
+    with ledger.transaction() as execute:
+        once.keep(execute, "k", b"body", {"fence": 1}, NOW)
+        once.keep(execute, "k", b"body", {"fence": 7}, NOW, instead_of={"fence": 1})
+        once.keep(execute, "k", b"body", {"fence": 8}, NOW, instead_of={"fence": 1})
+        assert once.answered(execute, "k", b"body", NOW) == {"fence": 7}
+
+
+def test_requests_of_one_key_take_turns_and_one_that_hangs_holds_up_no_other_for_long() -> None:
+    turns = once.Turns()
+    with turns.of("k", 1.0), ThreadPoolExecutor(1) as pool:
+        def other(key: str) -> float:
+            began = time.monotonic()
+            with turns.of(key, 0.2):
+                return time.monotonic() - began
+
+        assert pool.submit(other, "another").result() < 0.1
+        assert 0.15 < pool.submit(other, "k").result() < 2.0
+        assert turns.waiting() == 1
+    assert turns.waiting() == 0
 
 
 # Who may sign is itself signed.

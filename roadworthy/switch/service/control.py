@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -107,6 +107,7 @@ class Control:
     def __init__(self, workspace: Workspace, watcher: Watcher, most: int = 20) -> None:
         self._workspace, self._watcher = workspace, watcher
         self._stops, self._asks = Distinct(most), Distinct(most)
+        self._turns = once.Turns()
         self.counts: dict[str, int] = {}
 
     def ledger(self) -> Ledger:
@@ -125,16 +126,17 @@ class Control:
         self._may_stop(who, body)
         raw = canonical_json(body.model_dump(mode="json"))
         name = f"{who.id}:{key}" if key else ""
-        before = self._answered(name, raw, now)
-        if before is not None:
-            self._watcher.look()  # another service may have given that answer
-            if self._still(body, now):
-                return {**before, "repeated": True}
-        wait = self._stops.take(who.id, body.model, time.monotonic())
-        if wait:
-            raise LimitedError(f"{who.id} has stopped as many different models in an hour as one actor may.", wait)
-        answer = self._tighten(who, body, now)
-        self._keep(name, raw, answer, now)
+        with self._turns.of(name, WAIT) if name else nullcontext():
+            before = self._answered(name, raw, now)
+            if before is not None:
+                self._watcher.look()  # another service may have given that answer
+                if self._still(body, now):
+                    return {**before, "repeated": True}
+            wait = self._stops.take(who.id, body.model, time.monotonic())
+            if wait:
+                raise LimitedError(f"{who.id} has stopped as many different models in an hour as one actor may.", wait)
+            answer = self._tighten(who, body, now)
+            self._keep(name, raw, answer, now, before)
         self.counts[body.state] = self.counts.get(body.state, 0) + 1
         return answer
 
@@ -278,10 +280,12 @@ class Control:
         except StorageError:
             return None  # what remembers must never stand in the way of a stop
 
-    def _keep(self, name: str, raw: bytes, answer: dict[str, Any], now: datetime) -> None:
+    def _keep(
+        self, name: str, raw: bytes, answer: dict[str, Any], now: datetime, instead_of: dict[str, Any] | None
+    ) -> None:
         if name and answer["durable"]:
             with suppress(StorageError), stopping.direct(places(self._workspace.root), WAIT)() as execute:
-                once.keep(execute, name, raw, answer, now)
+                once.keep(execute, name, raw, answer, now, instead_of)
 
 
 def _of_alert(alert: Any) -> StopBody | None:

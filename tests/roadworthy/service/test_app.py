@@ -296,7 +296,7 @@ def test_a_stop_is_in_file_row_and_ledger_and_asks_for_no_second_person(client: 
         assert (entry.seq, entry.actor, entry.body["segment"]) == (done["fence"], "oscar", "eu")
 
 
-def test_ten_thousand_replays_are_one_act(client: TestClient, workspace: Workspace) -> None:
+def test_two_hundred_replays_are_one_act(client: TestClient, workspace: Workspace) -> None:
     first = stop(client, key="k-1").json()
     for _ in range(200):
         again = stop(client, key="k-1").json()
