@@ -41,6 +41,7 @@ def stop_now(argv: Sequence[str], now: datetime | None = None) -> int:
         stop = Stop.make(asked.model, asked.version, asked.segment, state=DISABLED, at=at, by=by, reason=asked.reason)
         here = places.Places(root, root / places.FOLDER)
         outcome = stopping.write_own(here, stop)
+        said = len(outcome.reached)
         for path in outcome.reached:
             _say(f"{stop.scope} is stopped: {path}")
         here = places.places(root)
@@ -52,8 +53,8 @@ def stop_now(argv: Sequence[str], now: datetime | None = None) -> int:
     except RoadworthyError as problem:
         _say(str(problem), sys.stderr)
         return problem.exit_code if isinstance(problem, UsageError) else EXIT_UNDECIDED
-    for path in outcome.reached[1:]:
-        _say(f"  also: {path}")
+    for path in outcome.reached[said:]:
+        _say(f"  also: {path}" if path != outcome.reached[0] else f"{stop.scope} is stopped: {path}")
     if outcome.fence:
         _say(f"Recorded in the ledger as entry {outcome.fence}." if outcome.changed else
              f"It was stopped before; entry {outcome.fence} of the ledger.")

@@ -48,9 +48,12 @@ class Outcome:
 def write_own(places: Places, stop: Stop) -> Outcome:
     """Write the workspace's own STOP file: the first thing that a stop does."""
     outcome = Outcome(stop.state)
-    with suppress(OSError):  # writing says it
+    folder: OSError | None = None
+    try:
         places.folder.mkdir(parents=True, exist_ok=True)
-    _write(places.folder, stop, outcome)
+    except OSError as problem:
+        folder = problem
+    _write(places.folder, stop, outcome, folder)
     return outcome
 
 
@@ -132,13 +135,14 @@ def reading(places: Places, wait: float) -> Iterator[Execute]:
         yield execute
 
 
-def _write(folder: Path, stop: Stop, outcome: Outcome) -> None:
+def _write(folder: Path, stop: Stop, outcome: Outcome, before: OSError | None = None) -> None:
     path = folder / files.file_name(stop.model)
     try:
         outcome.changed = files.write(folder, stop) or outcome.changed
         outcome.reached.append(path)
     except OSError as problem:
-        outcome.unreached.append(f"The STOP file {path} could not be written ({problem.strerror or problem}).")
+        cause = before or problem  # that the folder is missing says less than why it could not be made
+        outcome.unreached.append(f"The STOP file {path} could not be written ({cause.strerror or cause}).")
 
 
 def _sentence(problem: Exception, what: str) -> str:
