@@ -30,6 +30,8 @@ from roadworthy.secrets import resolve
 
 _HEX = re.compile(r"[0-9A-Fa-f]{64,}")
 _BLOCK = 64
+PSEUDONYM = 64
+"""Characters of a pseudonym."""
 
 
 def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
@@ -85,19 +87,23 @@ class Key:
 
     def pseudonyms(self, scope: str, values: Sequence[str]) -> list[str]:
         """Return the pseudonym of each value, in order."""
-        return self.of_bytes(scope, [normalised(value).encode() for value in values])
+        told = self.joined(scope, (normalised(value).encode() for value in values)).decode()
+        return [told[at : at + PSEUDONYM] for at in range(0, len(told), PSEUDONYM)]
 
-    def of_bytes(self, scope: str, values: Iterable[bytes]) -> list[str]:
-        """Return the pseudonym of each value that is `normalised` and UTF-8 already; about a microsecond each."""
+    def joined(self, scope: str, values: Iterable[bytes]) -> bytes:
+        """Return the pseudonyms of values that are `normalised` and UTF-8 already, 64 bytes each, one after another.
+
+        For columns of millions: about a microsecond each.
+        """
         # The blocks of the key are digested once and copied, which is what makes it fast.
         begin, end = hashlib.sha256(self._inner + scope.encode() + b"\x00").copy, hashlib.sha256(self._outer).copy
-        found = []
+        found: list[bytes] = []
         for value in values:
             inner, outer = begin(), end()
             inner.update(value)
             outer.update(inner.digest())
-            found.append(outer.hexdigest())
-        return found
+            found.append(outer.digest())
+        return b"".join(found).hex().encode()
 
     def sql(self, scope: str, value: str) -> tuple[str, dict[str, bytes]]:
         """Return SQL of the pseudonym of `value`, an SQL expression, and the parameters it needs: for tables that stay in DuckDB.

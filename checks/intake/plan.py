@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -136,7 +136,9 @@ def _spelt(kind: str) -> str | None:
             return None
 
 
-def query(plan: Plan, source: str, raw: Mapping[str, str], day: str) -> str:
+def query(
+    plan: Plan, source: str, raw: Mapping[str, str], day: str, *, typed: Collection[str] = (), without: Collection[str] = ()
+) -> str:
     """Return a query that turns raw records into rows of the batch.
 
     Parameters
@@ -148,6 +150,11 @@ def query(plan: Plan, source: str, raw: Mapping[str, str], day: str) -> str:
         SQL of each column's raw text; a column that is not named did not come.
     day : str
         The day of the file, as 2026-04-09.
+    typed : collection of str, optional
+        Columns whose SQL in `raw` is of their type already.
+    without : collection of str, optional
+        Columns that are left out, because nothing is to be done to them (`untouched`); what is wrong with one is found all the
+        same.
 
     Returns
     -------
@@ -161,11 +168,12 @@ def query(plan: Plan, source: str, raw: Mapping[str, str], day: str) -> str:
         if text is None:
             columns.append(f"cast(null as {one.type}) as {quote(one.name)}")
             continue
-        value = _cast(text, one.type)
+        value = text if one.name in typed else _cast(text, one.type)
         if one.filled:
             said = literal(f"The column {one.name!r} is empty.")
-            reasons.append(f"when {text} is null or trim({text}) = '' then {said}")
-        if one.type != "VARCHAR":
+            blank = "" if one.name in typed else f" or trim({text}) = ''"
+            reasons.append(f"when {text} is null{blank} then {said}")
+        if value != text:
             said = literal(f"The column {one.name!r} holds no {one.type}.")
             reasons.append(f"when {text} is not null and {value} is null then {said}")
         if one.name == plan.intake.date:
@@ -173,9 +181,16 @@ def query(plan: Plan, source: str, raw: Mapping[str, str], day: str) -> str:
             first, last = f"(date '{day}' - {plan.intake.days_before})", f"(date '{day}' + {plan.intake.days_after})"
             said = literal(f"The day in {one.name!r} is not near the file's day.")
             reasons.append(f"when {held} is null or {held} not between {first} and {last} then {said}")
-        columns.append(f"{_treated(value, one)} as {quote(one.name)}")
+        if one.name not in without:
+            columns.append(f"{_treated(value, one)} as {quote(one.name)}")
     why = f"case {' '.join(reasons)} end" if reasons else "cast(null as varchar)"
-    return f'select {", ".join(columns)}, {why} as "roadworthy why", "roadworthy n" from {source}'
+    return f'select {"".join(f"{c}, " for c in columns)}{why} as "roadworthy why", "roadworthy n" from {source}'
+
+
+def untouched(plan: Plan, came: Collection[str], typed: Collection[str]) -> list[str]:
+    """Return the columns that came and are already what the batch holds, but for pseudonyms: text, or of their type."""
+    plain = (c for c in plan.columns if c.treatment is None or c.treatment.how in ("keep", "pseudonymise"))
+    return [c.name for c in plain if c.name in came and (c.type == "VARCHAR" or c.name in typed)]
 
 
 def _cast(text: str, kind: str) -> str:

@@ -7,7 +7,8 @@ import hashlib
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from checks.intake.plan import Plan
-from checks.intake.splitting import LONGEST, Records, Rejected, blocks, careful, fast, shown
+from checks.intake.splitting import LONGEST, READ_AS, Records, Rejected, blocks, careful, fast, shown
 from roadworthy.errors import DataError
 from roadworthy.sql import literal, quote
 from roadworthy.window import files_of
@@ -37,11 +38,29 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Records to be turned into rows: a table, the SQL of each column's raw text in it, and the line of each record."""
+    """Records to be turned into rows.
+
+    Attributes
+    ----------
+    table : pa.Table
+    raw : dict of str to str
+        SQL of each column's raw text in the table.
+    lines : ndarray of int
+        The line of each record.
+    held : dict of str to str
+        The table's column for each column that lies there as it came, not within something else; `raw` names it too.
+    typed : frozenset of str
+        Columns whose values are of their type already, and no text.
+    as_text : callable, optional
+        Returns the same records with every value as the text that came, for the quarantine.
+    """
 
     table: pa.Table
     raw: dict[str, str]
     lines: np.ndarray
+    held: dict[str, str] = field(default_factory=dict)
+    typed: frozenset[str] = frozenset()
+    as_text: Callable[[], Block] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +164,38 @@ def _csv(file: BinaryIO, plan: Plan, place: list[int]) -> Iterator[Event]:
             if refused:
                 yield from _all_refused(block, first, refused)
             else:
-                split = fast(block, names, delimiter, first)
-                bad: list[Rejected] = []
-                if split is None:
-                    split, bad, answer = careful(block, names, delimiter, first, ended)
+                found, bad, answer = _split(block, names, plan, first, ended)
                 yield from bad
-                if split.table.num_rows:
-                    yield _block(split, names, plan)
+                if found.table.num_rows:
+                    yield found
         place[0] = first + block.count(b"\n")
 
 
-def _block(split: Records, names: list[str], plan: Plan) -> Block:
+def _split(block: bytes, names: list[str], plan: Plan, first: int, ended: bool) -> tuple[Block, list[Rejected], bytes]:
+    """Return a block's records, what is none, and the bytes of a record that goes on in the next block."""
+    delimiter = plan.intake.delimiter
+    kinds = {one.name: READ_AS[one.type] for one in plan.columns if one.name in names and one.type in READ_AS}
+    if kinds and (split := fast(block, names, delimiter, first, kinds)) is not None:
+        return _block(split, names, plan, frozenset(kinds), partial(_text, block, names, plan, first)), [], b""
+    split, bad, rest = fast(block, names, delimiter, first), list[Rejected](), b""
+    if split is None:
+        split, bad, rest = careful(block, names, delimiter, first, ended)
+    return _block(split, names, plan), bad, rest
+
+
+def _text(block: bytes, names: list[str], plan: Plan, first: int) -> Block:
+    split = fast(block, names, plan.intake.delimiter, first)
+    return _block(split if split is not None else careful(block, names, plan.intake.delimiter, first, True)[0], names, plan)
+
+
+def _block(
+    split: Records, names: list[str], plan: Plan, typed: frozenset[str] = frozenset(), as_text: Callable[[], Block] | None = None
+) -> Block:
     kept = [name for name in plan.names if name in names]
     # Columns get plain names: those of the file are hostile, and SQL compares names without their case.
     table = split.table.select(kept).rename_columns([f"c{i}" for i in range(len(kept))])
-    return Block(table, {name: f"c{i}" for i, name in enumerate(kept)}, split.lines)
+    held = {name: f"c{i}" for i, name in enumerate(kept)}
+    return Block(table, held, split.lines, held, typed, as_text)
 
 
 def _all_refused(block: bytes, first: int, reason: str) -> Iterator[Rejected]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,6 +19,13 @@ import pyarrow as pa
 BLOCK = 16 << 20
 LONGEST = 1 << 20
 """Bytes of the longest line, and of the longest record with line breaks in quotes, that is read."""
+READ_AS: dict[str, pa.DataType] = {
+    "TINYINT": pa.int8(), "SMALLINT": pa.int16(), "INTEGER": pa.int32(), "BIGINT": pa.int64(),
+    "UTINYINT": pa.uint8(), "USMALLINT": pa.uint16(), "UINTEGER": pa.uint32(), "UBIGINT": pa.uint64(),
+    "FLOAT": pa.float32(), "DOUBLE": pa.float64(), "DATE": pa.date32(),
+}
+"""The types of DuckDB that text is read as at once, with Arrow's. What Arrow reads as one, DuckDB casts to the same; the other
+way round is not so, and then a block is read as text."""
 _MOST_LINES = 100
 SHOWN = 64 << 10
 
@@ -89,16 +96,32 @@ def shown(data: bytes) -> str:
     return data[:SHOWN].decode("utf-8", "backslashreplace")
 
 
-def fast(block: bytes, names: Sequence[str], delimiter: str, first: int) -> Records | None:
-    """Return the records of a clean block, or None where a look at each line is needed."""
+def fast(
+    block: bytes, names: Sequence[str], delimiter: str, first: int, types: Mapping[str, pa.DataType] | None = None
+) -> Records | None:
+    """Return the records of a clean block, or None where a look at each line is needed.
+
+    Parameters
+    ----------
+    block : bytes
+        Whole lines.
+    names : sequence of str
+        Of its columns.
+    delimiter : str
+    first : int
+        The number of its first line.
+    types : mapping of str to DataType, optional
+        Columns that are to be read as numbers or days at once; see `READ_AS`. If one value is none, None is returned.
+
+    Returns
+    -------
+    Records or None
+    """
     from pyarrow import csv as arrow_csv
 
-    lines = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
-    if not lines.size or lines[-1] != len(block) - 1:
-        lines = np.append(lines, len(block))
-    widths = np.diff(lines, prepend=-1)
-    if widths.max() > LONGEST or widths.min() <= 2 or b"\x00" in block or block.count(b"\r") != block.count(b"\r\n"):
+    if len(names) == 1 or not _whole_lines(block):  # blanks alone are no record, and may be one of a single column
         return None
+    read = dict.fromkeys(names, pa.string()) | dict(types or {})
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(block),
@@ -106,15 +129,38 @@ def fast(block: bytes, names: Sequence[str], delimiter: str, first: int) -> Reco
             parse_options=arrow_csv.ParseOptions(
                 delimiter=delimiter, quote_char='"' if b'"' in block else False, newlines_in_values=False,
             ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True,
-            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=read, null_values=[""], strings_can_be_null=True),
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != lines.size:
+    if _wraps(table, block):
         return None
-    return Records(table, np.arange(first, first + lines.size))
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    return Records(table, np.arange(first, first + lines)) if table.num_rows == lines else None
+
+
+def _whole_lines(block: bytes) -> bool:
+    """Say whether a block is lines of which none is empty or too long, without NUL, each ended by one kind of mark."""
+    if b"\x00" in block or block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block:
+        return False
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+        return False
+    at = 0
+    while len(block) - at > LONGEST:  # from each line's beginning to the last end of a line that may follow it
+        end = block.rfind(b"\n", at, at + LONGEST)
+        if end < 0:
+            return False
+        at = end + 1
+    return True
+
+
+def _wraps(table: pa.Table, block: bytes) -> bool:
+    """Say whether a number may be one of hexadecimal digits that Arrow alone reads, as negative where the type is short."""
+    import pyarrow.compute as pc
+
+    whole = (column for column in table.columns if pa.types.is_signed_integer(column.type))
+    negative = any((pc.min(column).as_py() or 0) < 0 for column in whole)
+    return negative and (b"0x" in block or b"0X" in block)
 
 
 def careful(

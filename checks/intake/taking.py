@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from checks.identifiers import find
 from checks.intake.joining import batch_digest, of_labels
-from checks.intake.plan import Plan, labels_plan_of, plan_of, query
+from checks.intake.plan import Plan, labels_plan_of, plan_of, query, untouched
 from checks.intake.reading import Block, Raw, Told, any_raw, events, raw_files, selected
 from checks.intake.receipts import ENTRIES, What, read_receipt, receipt_path
 from checks.intake.splitting import Rejected
@@ -31,11 +31,13 @@ from roadworthy.canonical import digest_bytes, digest_file, digest_of, plain
 from roadworthy.errors import DataError, RefusedError, StorageError
 from roadworthy.ledger import Ledger
 from roadworthy.passport import Passport
-from roadworthy.pseudonyms import Key, read_key
+from roadworthy.pseudonyms import PSEUDONYM, Key, read_key
 from roadworthy.sql import connect, literal
 from roadworthy.workspace import Workspace
 
 MARK = "roadworthy.intake"
+_LOOKED_AT = 10_000
+"""Rows of a block by which it is told whether its identifiers come again."""
 
 
 class NoRawFileError(DataError):
@@ -231,8 +233,9 @@ def _make(
                     continue
                 seen[raw.sha256] = raw.name
                 one, before = _File(), writer.rows
-                for event in ahead(events(raw, plan)):
-                    _one(con, event, raw, plan, key, day, one, writer, quarantine)
+                with closing(ahead(_rows(con, ahead(events(raw, plan)), raw, plan, day, one, quarantine))) as coming:
+                    for rows in coming:
+                        writer.write(_coded(rows, plan, key))
                 accepted = writer.rows - before
                 if one.refused and not one.received:
                     quarantine.put(raw.name, 0, one.refused, 1, sha256=raw.sha256)
@@ -271,41 +274,53 @@ def _make(
     }
 
 
-def _one(
-    con: duckdb.DuckDBPyConnection, event: Block | Rejected | Told, raw: Raw, plan: Plan, key: Key | None, day: date, one: _File,
-    writer: BatchWriter, quarantine: Quarantine,
-) -> None:
-    if isinstance(event, Told):
-        one.columns |= set(event.columns)
-        one.refused = event.refused or one.refused
-        return
-    if isinstance(event, Rejected):
-        one.received += event.records
-        one.quarantined += event.records
-        quarantine.put(raw.name, event.line, event.reason, event.records, text=event.text)
-        return
-    one.received += event.table.num_rows
-    numbered = event.table.append_column("roadworthy n", pa.array(np.arange(event.table.num_rows)))
+def _rows(
+    con: duckdb.DuckDBPyConnection, happened: Iterator[Block | Rejected | Told], raw: Raw, plan: Plan, day: date, one: _File,
+    quarantine: Quarantine,
+) -> Iterator[pa.Table]:
+    """Yield a file's rows, treated but for pseudonyms, and set aside what is none."""
+    with con.cursor() as cursor:
+        for event in happened:
+            if isinstance(event, Told):
+                one.columns |= set(event.columns)
+                one.refused = event.refused or one.refused
+            elif isinstance(event, Rejected):
+                one.received += event.records
+                one.quarantined += event.records
+                quarantine.put(raw.name, event.line, event.reason, event.records, text=event.text)
+            else:
+                one.received += event.table.num_rows
+                yield _good(cursor, event, raw, plan, day, one, quarantine)
+
+
+def _good(
+    con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, plan: Plan, day: date, one: _File, quarantine: Quarantine
+) -> pa.Table:
+    """Return a block's rows, treated but for pseudonyms, and set aside the records that are none."""
+    already = untouched(plan, block.held, block.typed)
+    numbered = block.table.append_column("roadworthy n", pa.array(np.arange(block.table.num_rows)))
     con.register("arrived", numbered)
     try:
         source = "arrived"
         if plan.intake.format == "jsonl":
             source = "(select * from arrived where json_valid(j) and json_type(case when json_valid(j) then j end) = 'OBJECT')"
-        rows = con.sql(query(plan, source, event.raw, day.isoformat())).to_arrow_table()
-        why = rows["roadworthy why"]
-        good = rows if why.null_count == rows.num_rows else rows.filter(pc.is_null(why))
-        if good.num_rows < event.table.num_rows:
-            one.quarantined += _set_aside(con, event, raw, rows, quarantine)
+        asked = query(plan, source, block.raw, day.isoformat(), typed=block.typed, without=already)
+        rows = con.sql(asked).to_arrow_table()
     finally:
         con.unregister("arrived")
-    good = good.drop_columns(["roadworthy why", "roadworthy n"])
-    writer.write(_coded(good, plan, key))
+    why = rows["roadworthy why"]
+    good = rows if why.null_count == rows.num_rows else rows.filter(pc.is_null(why))
+    if good.num_rows < block.table.num_rows:
+        one.quarantined += _set_aside(con, block, raw, rows, quarantine)
+    held = block.table if good.num_rows == block.table.num_rows else block.table.take(good["roadworthy n"])
+    return pa.table({name: held[block.held[name]] if name in already else good[name] for name in plan.names})
 
 
 def _set_aside(con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, rows: pa.Table, quarantine: Quarantine) -> int:
     """Put the records of a block that are no rows into quarantine, in the file's order, and return how many."""
     why = dict(zip(rows["roadworthy n"].to_pylist(), rows["roadworthy why"].to_pylist(), strict=True))
     bad = [n for n in range(block.table.num_rows) if n not in why or why[n] is not None]
+    block = block.as_text() if block.as_text is not None else block
     wanted = block.table.take(pa.array(bad))
     con.register("bad", wanted)
     try:
@@ -321,17 +336,33 @@ def _set_aside(con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, rows: pa.
 
 
 def _coded(rows: pa.Table, plan: Plan, key: Key | None) -> pa.Table:
-    """Return the rows with pseudonyms; each different value of a block is coded once."""
+    """Return the rows with pseudonyms."""
     for name, scope in plan.coded().items():
         if key is None:
             raise RefusedError("There is no key for pseudonyms.", "Name one under intake.key.")
-        words = rows[name].combine_chunks().dictionary_encode()
-        values = pc.utf8_trim(words.dictionary, " ")
-        if not pc.all(pc.string_is_ascii(values), min_count=0).as_py():
-            values = pc.utf8_normalize(values, "NFC")
-        codes = pa.array(key.of_bytes(scope, values.cast(pa.binary()).to_pylist()), pa.string())
-        rows = rows.set_column(rows.schema.get_field_index(name), name, codes.take(words.indices))
+        rows = rows.set_column(rows.schema.get_field_index(name), name, _pseudonyms(rows[name].combine_chunks(), scope, key))
     return rows
+
+
+def _pseudonyms(values: pa.StringArray, scope: str, key: Key) -> pa.StringArray:
+    """Return the pseudonym of each value; where values come again, each is coded once."""
+    begin = values.slice(0, _LOOKED_AT)
+    if 2 * pc.count_distinct(begin).as_py() <= len(begin):
+        words = values.dictionary_encode()
+        return _each(words.dictionary, scope, key).take(words.indices)
+    return _each(values, scope, key)
+
+
+def _each(values: pa.StringArray, scope: str, key: Key) -> pa.StringArray:
+    missing, values = values.is_null(), pc.utf8_trim(values.drop_null(), " ")
+    if not pc.all(pc.string_is_ascii(values), min_count=0).as_py():
+        values = pc.utf8_normalize(values, "NFC")
+    codes = pa.py_buffer(key.joined(scope, values.cast(pa.binary()).to_pylist()))
+    ends = np.arange(0, PSEUDONYM * (len(values) + 1), PSEUDONYM, dtype=np.int32)
+    made = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), codes)
+    if len(made) == len(missing):
+        return made
+    return made.take(pc.if_else(missing, None, pc.subtract(pc.cumulative_sum(pc.invert(missing).cast(pa.int64())), 1)))
 
 
 def _schema(con: duckdb.DuckDBPyConnection, plan: Plan, day: date) -> pa.Schema:

@@ -193,7 +193,8 @@ def strata_of(truth: NDArray[np.float64], kind: str, unit: NDArray[np.int64]) ->
     _, place = np.unique(unit, return_inverse=True)
     made = np.full(int(place.max()) + 1, len(known))
     np.minimum.at(made, place, np.argsort(rarest)[code])
-    return known[rarest[made[place]]].astype(np.int64)
+    found: NDArray[np.int64] = known[rarest[made[place]]].astype(np.int64)
+    return found
 
 
 def in_room(

@@ -13,15 +13,19 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from checks.intake.splitting import blocks, careful, fast
+from checks.intake.plan import _cast
+from checks.intake.splitting import READ_AS, blocks, careful, fast
+from checks.intake.taking import _pseudonyms
 from roadworthy.ledger import Ledger
+from roadworthy.pseudonyms import Key
 from tests.acceptance.fleet import FLEET
-from tests.checks.intake.support import HEADER, KEY, deliver, line, passport_with, take, workspace_in
+from tests.checks.intake.support import HEADER, KEY, batch_of, deliver, line, passport_with, quarantine_of, take, workspace_in
 from tests.support import DAY
 
 NASTY = [
@@ -101,6 +105,69 @@ def test_the_fast_and_the_careful_way_read_the_same_and_as_the_standard_library_
         assert slow.table.to_pylist() == wanted and not bad and not rest
         quick = fast(block, names, ",", 2)
         assert quick is None or (quick.table.to_pylist() == wanted and list(quick.lines) == list(slow.lines))
+
+
+def near_numbers(r: random.Random) -> list[str]:
+    """Return texts that are numbers and days, or nearly."""
+    known = [
+        "1", "-1", "+1", "01", "-0", "1.0", "1.", ".5", "1e5", "1e400", "1e-400", "nan", "-inf", "Infinity", "0x1A",
+        "0XE6", "0xfff1", "1_000", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "2147483648", "true", " 5", "5 ", "\t5",
+        "2026-04-09", "2026-4-9", " 2026-04-09", "2026-04-09T00:00:00", "0000-01-01", "10000-01-01", "2026-02-30", "1500-02-29",
+        "epoch", "1.7976931348623157e308", "2.5e-324", "１", "5\x0b", "\u00a05", "1" * 400,
+    ]
+    made = ["".join(r.choices("0123456789+-.eExX_ nainfINF\t", k=r.randint(1, 6))) for _ in range(900)]
+    made += [f"{r.randint(0, 9999):0{r.randint(1, 5)}d}-{r.randint(0, 13):02d}-{r.randint(0, 32):02d}" for _ in range(200)]
+    return known + made + [repr(r.uniform(-1, 1) * 10.0 ** r.randint(-320, 308)) for _ in range(200)]
+
+
+@pytest.mark.parametrize("kind", sorted(READ_AS))
+def test_what_is_read_as_a_number_or_a_day_at_once_is_what_the_cast_gives(kind: str) -> None:
+    texts = near_numbers(random.Random(kind))
+    with duckdb.connect() as con:
+        con.register("said", pa.table({"n": range(len(texts)), "v": texts}))
+        plain = "case when isnan(try_cast(v as double)) then 'nan' end" if kind in ("FLOAT", "DOUBLE") else "null"
+        asked = f"select coalesce({plain}, cast({_cast('v', kind)} as varchar)) from said order by n"
+        wanted = [row[0] for row in con.execute(asked).fetchall()]
+        read = 0
+        for text, want in zip(texts, wanted, strict=True):
+            found = fast(f"{text},x\n".encode(), ["v", "w"], ",", 2, {"v": READ_AS[kind]})
+            if found is not None:
+                read += 1
+                one = found.table.select(["v"])
+                con.register("one", one)
+                assert con.execute("select cast(v as varchar) from one").fetchall()[0][0] == want, text
+    assert read > 50
+
+
+def test_numbers_read_at_once_and_text_that_is_cast_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join([HEADER, *map(line, range(300))]) + "\n"
+    made = []
+    for way, types in (("typed", READ_AS), ("text", {})):
+        monkeypatch.setattr("checks.intake.reading.READ_AS", types)
+        workspace = workspace_in(tmp_path / way)
+        deliver(workspace.root, text)
+        done = take(workspace, passport_with())
+        made.append((workspace.root / done.receipt["batch"]["path"]).read_bytes())
+    assert made[0] == made[1]
+
+
+def test_what_is_set_aside_is_kept_as_it_came_though_its_numbers_were_read(tmp_path: Path) -> None:
+    workspace = workspace_in(tmp_path)
+    rows = [f"{DAY},{line(n)}" for n in range(4)]
+    rows[2] = rows[2].replace(str(DAY), "1999-01-01").replace(",22,", ",0022,")
+    deliver(tmp_path, "\n".join([f"day,{HEADER}", *rows]) + "\n")
+    done = take(workspace, passport_with(date="day"))
+    kept = quarantine_of(workspace, done)
+    assert [(one["line"], one["values"]["age"]) for one in kept] == [(4, "0022")]
+    assert [row["age"] for row in batch_of(workspace, done).to_pylist()] == [20, 21, 23]
+
+
+def test_each_value_has_its_own_pseudonym_whether_it_comes_again_or_not() -> None:
+    key = Key.of(KEY)
+    often = [None, "a", " a", "caf\u0065\u0301", "café", "b", None, "a"]
+    for values in (often, often * 9, [f"C{n}" for n in range(50)] + often, [None, None], []):
+        made = _pseudonyms(pa.array(values, pa.string()), "s", key)
+        assert made.to_pylist() == [None if value is None else key.pseudonym("s", value) for value in values]
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10_000])
