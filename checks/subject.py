@@ -25,6 +25,7 @@ import duckdb
 
 from checks.opening import DAY_COLUMN, Opening, Table, of_days, view
 from roadworthy.errors import RoadworthyError
+from roadworthy.naming import Names
 from roadworthy.operating import Drilled
 from roadworthy.passport import Drift, Passport
 from roadworthy.permissions import Guarded
@@ -80,6 +81,8 @@ class Subject:
         asked the ledger.
     probing : roadworthy.serving.Probing, optional
         Which endpoint may be asked, and what the switch says of the model; None if none may.
+    naming : roadworthy.naming.Names, optional
+        The language model that looks for names of people; None if nobody asked for them.
     guarded : sequence of roadworthy.permissions.Guarded, optional
         Files and folders of state, keys and rows whose permissions are looked at; None if nobody named them.
     restricted : pathlib.Path, optional
@@ -114,6 +117,7 @@ class Subject:
     approved: Mapping[str, str] | None = None
     receipts: Mapping[str, str] | None = None
     probing: Probing | None = None
+    naming: Names | None = None
     guarded: Sequence[Guarded] | None = None
     restricted: Path | None = None
     drilled: Drilled | None = None

@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from checks.privacy.names import rests_on as names_by
 from checks.privacy.retention import rests_on as kept_too_long
 from checks.subject import SEED, Subject, Table, open_subject
 from flows.approving import approved_digests, supply_digests
@@ -132,6 +133,7 @@ def inspect(
         approved = approved_digests(workspace, ledger, passport)
         subject = replace(subject, approved=approved, probing=probing, guarded=guarded)
         subject = replace(subject, receipts=recorded_receipts(ledger, subject), restricted=workspace.restricted)
+        subject = replace(subject, naming=workspace.settings.privacy.names)
         subject = replace(subject, drilled=Drilled.of(last_green(ledger), now) if when == "gate" else None)
         sealed = {
             "passport": digest_of(passport.model_dump(mode="json")),
@@ -147,6 +149,7 @@ def inspect(
             "recipe": rests_on(subject, when),
             "members": learned_from(subject),
             "kept_too_long": kept_too_long(subject),
+            "names": names_by(subject),
             "waivers": [w.as_dict() for w in waivers],
             "artifacts": {p.version: _artifact_digest(workspace, p) for p in (passport, earlier) if p is not None},
             "supply": supply_digests(workspace.root, passport),

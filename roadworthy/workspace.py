@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from roadworthy.documents import Document, Strict, load
 from roadworthy.errors import DocumentError, UsageError, WorkspaceError
 from roadworthy.ledger.database import within
+from roadworthy.naming import Privacy
 from roadworthy.passport import Name, Passport, read_passport
 from roadworthy.people import People
 from roadworthy.policy import Policy, read_policy
@@ -108,6 +109,7 @@ class Settings(Strict):
         default_factory=list, description="Hosts, such as scores.example.org or 10.0.0.7:8443, that may be asked at a passport's "
         "`inference_url`. Empty: no endpoint is asked.",
     )
+    privacy: Privacy = Privacy()
     dask: str | None = Field(
         default=None, pattern=r"^(tcp|tls)://[^\s/@]+:\d+$",
         description="Scheduler of a Dask cluster that counts large tables, such as tls://scheduler:8786; it is trusted like this "

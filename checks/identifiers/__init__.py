@@ -13,6 +13,6 @@ Examples
 
 from checks.identifiers.kinds import KINDS, Kind
 from checks.identifiers.redaction import redact, redact_all
-from checks.identifiers.scan import Found, KindFound, find, masked
+from checks.identifiers.scan import Found, KindFound, find, masked, text_of
 
-__all__ = ["KINDS", "Found", "Kind", "KindFound", "find", "masked", "redact", "redact_all"]
+__all__ = ["KINDS", "Found", "Kind", "KindFound", "find", "masked", "redact", "redact_all", "text_of"]

@@ -1,13 +1,14 @@
 """Privacy: identifiers of people in a day's data, how well people are hidden among others, and how long rows are kept.
 
-`undeclared` reads the day's rows for identifiers, `checks.anonymity` counts who looks alike, `retention` looks at how old the
-rows on disk are. Evidence holds counts, kinds and shapes, never a value.
+`undeclared` reads the day's rows for identifiers, `names` asks a language model for names of people if the workspace names one,
+`checks.anonymity` counts who looks alike, `retention` looks at how old the rows on disk are. Evidence holds counts, kinds and
+shapes, never a value.
 """
 
 from __future__ import annotations
 
 from checks import anonymity
-from checks.privacy import retention, undeclared
+from checks.privacy import names, retention, undeclared
 from checks.privacy.undeclared import COLUMNS, UNDECLARED
 from checks.subject import Subject
 from roadworthy.measurement import Measurement
@@ -25,7 +26,7 @@ def measure(subject: Subject) -> list[Measurement]:
     Returns
     -------
     list of Measurement
-        Of `undeclared`, of `checks.anonymity` and of `retention`, in this order; each of their metrics has at least one.
+        Of `undeclared`, `names`, `checks.anonymity` and `retention`, in this order; each of their metrics has at least one.
 
     Examples
     --------
@@ -38,4 +39,4 @@ def measure(subject: Subject) -> list[Measurement]:
     >>> sorted({m.metric.partition(".")[2] for m in found if m.status == "measured"})
     ['identifier_columns', 'undeclared_identifiers']
     """
-    return [*undeclared.measure(subject), *anonymity.measure(subject), *retention.measure(subject)]
+    return [*undeclared.measure(subject), *names.measure(subject), *anonymity.measure(subject), *retention.measure(subject)]
