@@ -16,6 +16,7 @@ from prefect.states import Completed
 
 from flows import incidents
 from flows.act import Prefect, outcomes, send
+from flows.services import blocks
 from roadworthy.alerts import Alert
 from roadworthy.errors import RoadworthyError
 from roadworthy.ledger import Ledger
@@ -99,5 +100,5 @@ def switch_care(workspace: str | None = None) -> State[None]:
     """
     here = Workspace.find(workspace)
     with Ledger.open(here.state_url) as ledger:
-        said = look_after(here, ledger, datetime.now(UTC))
+        said = look_after(here, ledger, datetime.now(UTC), blocks())
     return Completed(name="Told" if said else "Quiet", message=" ".join(said) or "Nothing was due.")

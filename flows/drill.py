@@ -7,6 +7,7 @@ from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
 from flows import drilling
+from flows.services import blocks
 from roadworthy.ledger import Ledger
 from roadworthy.switch.drilling import Drill
 from roadworthy.workspace import Workspace
@@ -23,7 +24,7 @@ def switch_drill(workspace: str | None = None) -> State[Drill]:
     """
     here = Workspace.find(workspace)
     with Ledger.open(here.state_url) as ledger:
-        found = drilling.run(here, ledger)
+        found = drilling.run(here, ledger, prefect=blocks())
     if found.green:
         return Completed(name="Green", message=f"Refused everywhere after {found.ms['refused']} ms.", data=found)
     return Failed(name="Red", message=" ".join(found.problems), data=found)

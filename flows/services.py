@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,36 @@ if TYPE_CHECKING:
 Prefect = Callable[[str], str]
 
 
+def blocks() -> Prefect | None:
+    """Return what loads a secret block of Prefect's server inside a flow or task, and None outside.
+
+    By hand nothing asks Prefect: the ways of the switch must not hang on it, and a load would first start a server.
+    """
+    if "prefect.context" not in sys.modules:
+        return None
+    from prefect.context import FlowRunContext, TaskRunContext
+
+    return _load if FlowRunContext.get() or TaskRunContext.get() else None
+
+
+def _load(name: str) -> str:
+    from prefect.blocks.system import Secret
+
+    found = Secret.load(name)
+    if not isinstance(found, Secret):
+        raise TypeError("a block is read in a flow or task that is no coroutine")
+    return str(found.get())
+
+
 def caller_of(workspace: Workspace, prefect: Prefect | None = None, environment: Mapping[str, str] = os.environ) -> Caller | None:
     """Return who calls; None where no service is named.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    prefect : callable, optional
+        Loads a Prefect secret block; by default `blocks`.
+    environment : mapping, optional
 
     Raises
     ------
@@ -27,7 +56,7 @@ def caller_of(workspace: Workspace, prefect: Prefect | None = None, environment:
     switch = workspace.settings.switch
     if not switch.services or switch.token is None:
         return None
-    return Caller(resolve(switch.token, workspace.root, environment, prefect))
+    return Caller(resolve(switch.token, workspace.root, environment, prefect or blocks()))
 
 
 def stop_at_services(
