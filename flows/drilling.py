@@ -15,7 +15,7 @@ from roadworthy.alerts import Alert
 from roadworthy.errors import RefusedError, RoadworthyError
 from roadworthy.ledger import Ledger
 from roadworthy.ledger.chain import stamp
-from roadworthy.switch import Switch, drilling, enabling, may_serve, proof
+from roadworthy.switch import Switch, beats, drilling, enabling, may_serve, proof
 from roadworthy.switch.calling import Caller
 from roadworthy.switch.drilling import Drill
 from roadworthy.switch.places import places
@@ -159,8 +159,9 @@ class _Course:
         self.drill.fence = entry.seq
         last = time.monotonic() + self.wait
         while True:
+            now = datetime.now(UTC)
             with self.ledger.reading() as execute:
-                found = proof.proof_of(execute, entry, datetime.now(UTC), self.drill.model)
+                found = proof.proof_of(execute, entry, now, self.drill.model, beats.read(self.workspace.made, now))
             if not found.named("late") or time.monotonic() >= last:
                 break
             self.pause(EVERY)

@@ -11,7 +11,7 @@ from flows import incidents
 from roadworthy.errors import RefusedError, UsageError
 from roadworthy.ledger import Ledger
 from roadworthy.ledger.chain import stamp
-from roadworthy.switch import Switch, clock, enabling, extending, may_serve, proof, requests, store
+from roadworthy.switch import Switch, beats, clock, enabling, extending, may_serve, proof, requests, store
 from roadworthy.switch.files import ACTIVE, ANY, scope_of
 from roadworthy.switch.requests import Asked, Wish
 from roadworthy.switch.store import Stored
@@ -76,7 +76,8 @@ def _row(
     ]
     with ledger.reading() as execute:
         entry = proof.last_stop(execute, model)
-        found = proof.proof_of(execute, entry, now, model) if entry is not None else None
+        embedded = beats.read(workspace.made, now)
+        found = proof.proof_of(execute, entry, now, model, embedded) if entry is not None else None
     return {
         "model": model, "version": version, "state": decision.state, "since": decision.since, "by": decision.by,
         "reason": decision.reason, "lease": lease, "terms": terms,

@@ -138,6 +138,7 @@ class Guard:
         GuardError
             If an argument cannot be used.
         """
+        from roadworthy_guard.beats import FOLDER, Beats
         from roadworthy_guard.kept import Kept
         from roadworthy_guard.memory import Memory
         from roadworthy_guard.people import FILE, root_of
@@ -148,7 +149,7 @@ class Guard:
         core = Core(clock, bounds or {}, StopFiles(folders), sticky=True)
         reader = Reader(
             core, Path(database or here / ".roadworthy" / "state.sqlite"), Path(people or here / FILE), root_of(root),
-            Memory(Kept(Path(keep or here / ".roadworthy" / "guard.json"))), clock,
+            Memory(Kept(Path(keep or here / ".roadworthy" / "guard.json"))), clock, Beats(here / ".roadworthy" / FOLDER),
         )
         guard = cls(core, reader)
         reader.start()

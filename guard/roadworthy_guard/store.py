@@ -13,6 +13,7 @@ from urllib.parse import quote
 from roadworthy_guard import clock as clocks
 from roadworthy_guard import content as contents
 from roadworthy_guard import words
+from roadworthy_guard.beats import Beats
 from roadworthy_guard.content import BOUNDS, Content, Service, Stop
 from roadworthy_guard.core import Core
 from roadworthy_guard.decision import ANY
@@ -118,11 +119,15 @@ class Reader:
         SHA-256 of its first version.
     memory : Memory
     clock : clocks.Clock
+    beats : Beats
+        Tells that this process lives, and what it acts by.
     """
 
-    def __init__(self, core: Core, database: Path, people: Path, root: str, memory: Memory, clock: clocks.Clock) -> None:
+    def __init__(
+        self, core: Core, database: Path, people: Path, root: str, memory: Memory, clock: clocks.Clock, beats: Beats
+    ) -> None:
         self._core, self._database, self._people, self._root = core, database, people, root
-        self._memory, self._clock = memory, clock
+        self._memory, self._clock, self._beats = memory, clock, beats
         self._upward = clocks.Upward(clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -144,18 +149,21 @@ class Reader:
     def after_fork(self) -> None:
         """Forget the thread and the locks, which stayed with the parent."""
         self._thread, self._lock, self._stop = None, threading.Lock(), threading.Event()
+        self._beats.begin()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread and take the heartbeat away."""
         self._stop.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(2 * EVERY)
+        self._beats.leave()
 
     def health(self) -> dict[str, Any]:
         """Return what is wrong, if anything is."""
         return {
-            "mode": "embedded", "people": self.people_problem, "kept": self._memory.problem,
+            "mode": "embedded", "instance": self._beats.instance, "people": self.people_problem, "kept": self._memory.problem,
+            "heartbeat": self._beats.problem,
             "clock_set_back_s": round(self._upward.set_back, 3),
         }
 
@@ -183,6 +191,8 @@ class Reader:
                 self._core.remember([*everything, *self._memory.stops.values()], gone)
             self._memory.wall = max(self._memory.wall, self._clock.wall())
             self._memory.save()
+            if not self._stop.is_set():
+                self._beats.beat(self._core.order, self._clock.wall())
         self._core.tick()
 
     def _take(self, tables: Tables, everything: list[Stop], gone: tuple[Stop, ...], sent: float, now: float) -> None:

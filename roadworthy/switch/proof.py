@@ -120,7 +120,9 @@ def last_stop(execute: Execute, model: str) -> Entry | None:
     return None
 
 
-def proof_of(execute: Execute, entry: Entry, now: datetime, model: str | None = None) -> Proof:
+def proof_of(
+    execute: Execute, entry: Entry, now: datetime, model: str | None = None, embedded: Iterable[Instance] = ()
+) -> Proof:
     """Return where a recorded stop has arrived.
 
     Parameters
@@ -131,11 +133,13 @@ def proof_of(execute: Execute, entry: Entry, now: datetime, model: str | None = 
     now : datetime
     model : str, optional
         Only instances that guard it; by default the stopped one.
+    embedded : iterable of Instance, optional
+        Guards without a service, which tell by files; see `roadworthy.switch.beats`.
     """
     body, since = entry.body, stamp(entry.at)
     epoch, sequence = int(body.get("epoch", 0)), int(body.get("sequence", 0))
     there = "switch_instance" in chain.tables(execute)
-    known = rows(execute) if there and sequence else []
+    known = [*(rows(execute) if there else ()), *embedded] if sequence else []
     found = receipts(known, epoch, sequence, since, now, model or str(body["model"]))
     words = {one.word for one in found}
     return Proof(

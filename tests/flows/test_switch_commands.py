@@ -64,11 +64,14 @@ def test_from_the_stop_to_the_second_signature(workspace: Workspace, tmp_path: P
             beats.beat(Instance("scoring/a", ("credit",), *order, now, now))
             beats.beat(Instance("scoring/b", ("credit",), order[0], order[1] - 1, now))
             beats.write(execute, datetime.now(UTC))
+        told = {"schema_version": 1, "models": ["*"], "epoch": order[0], "sequence": order[1], "seen_at": now, "acted_at": now}
+        (workspace.made / "guards").mkdir()
+        (workspace.made / "guards" / "c.json").write_text(json.dumps(told))
         record(workspace, ledger, "credit", "1.0.0", run_id="g", when="gate", word="go", now=datetime.now(UTC))
     found = row()
     assert (found["state"], found["terms"][0]["due"], found["proof"]["confirmed"]) == ("disabled", True, False)
     assert [(one["instance"], one["word"]) for one in found["proof"]["receipts"]] == [
-        ("scoring/a", "confirmed"), ("scoring/b", "late"),
+        ("embedded:c", "confirmed"), ("scoring/a", "confirmed"), ("scoring/b", "late"),
     ]
     told = command("switch", "status")
     for said in ("NOT confirmed", "late: scoring/b", "by 2020-01-01: DUE", "Lease of credit@1.0.0"):
