@@ -35,14 +35,15 @@ def main(arguments: list[str]) -> int:
     python = folder / "bin" / "python"
     packages = len(re.findall(r"^[A-Za-z0-9]", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE))
     # The lock names every package, so nothing is left to resolve; --no-deps keeps old pips from trying.
-    if _pip(python, packages, "--no-deps", "--require-hashes", "-r", str(LOCK)):
+    # pip compiles on one core what is compiled below on all of them.
+    if _pip(python, packages, "--no-compile", "--no-deps", "--require-hashes", "-r", str(LOCK)):
         return _fail("The packages could not be installed; pip's last words stand above. Mend that and run it again.")
     if _pip(python, 1, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT)):
         return _fail("Roadworthy itself could not be installed; pip's last words stand above.")
     _say("Compiling bytecode, so that the first run does not have to")
     # Some packages carry files for other Pythons; those do not compile and are never imported.
     ours = [str(ROOT / name) for name in ("roadworthy", "checks", "reports", "flows")]
-    subprocess.run([str(python), "-m", "compileall", "-q", "-j", "2", str(folder / "lib"), *ours],
+    subprocess.run([str(python), "-m", "compileall", "-q", "-j", "0", str(folder / "lib"), *ours],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     _say("Ready.")
     return 0
