@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 ORDER = (
     "identifiers", "anonymity", "intake", "membership",
     "night", "drift", "drift_peers", "backfill", "data_quality", "performance", "estimate", "shap", "fairness", "switch", "guard",
-    "severe_rules", "operating_characteristics", "fairness_error_rates",
+    "severe_rules", "operating_characteristics", "fairness_error_rates", "privacy_error_rates",
 )
 
 
