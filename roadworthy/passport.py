@@ -349,7 +349,9 @@ class Passport(Strict):
     telemetry: Telemetry | None = None
     cost: Cost | None = None
     measure_energy: bool = Field(
-        default=False, description="Whether the energy of serving is asked for; the log must then name `energy_kwh`.",
+        default=False,
+        description="Whether the energy is asked for: of serving, where `telemetry` names `energy_kwh`; else an estimate of what "
+        "answers to the inspection take, which needs the extra `energy`.",
     )
     inference_url: str | None = Field(default=None, description="Where the model answers requests.")
     endpoint: Endpoint | None = None

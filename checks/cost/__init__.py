@@ -6,9 +6,7 @@ Nothing is guessed for a model without a log, a price or a budget: those numbers
 
 from __future__ import annotations
 
-import importlib.util
-
-from checks.cost import money, times
+from checks.cost import energy, money, times
 from checks.cost.log import Log, read_log
 from checks.cost.sheet import FAMILY, Sheet
 from checks.subject import Subject
@@ -24,7 +22,8 @@ def measure(subject: Subject) -> list[Measurement]:
     Parameters
     ----------
     subject : checks.subject.Subject
-        Its batches are not read, only the log and the bills that its passport names, up to the day judged.
+        Its batches are not read, only the log and the bills that its passport names, up to the day judged; but where the passport
+        asks for the energy and the log does not tell it, its model answers a sample.
 
     Returns
     -------
@@ -59,7 +58,7 @@ def measure(subject: Subject) -> list[Measurement]:
         else:
             times.per_thousand(log, sheet, getattr(declared, role), short, role, times.LOG)
     times.latencies(subject, log, sheet)
-    _energy(subject, log, sheet)
+    energy.measure(subject, log, sheet)
     spent = money.spent_by_day(subject, long, whole)
     of_money = Sheet(spent.inputs or log.inputs)
     money.month(subject, spent, of_money)
@@ -87,24 +86,3 @@ def _of_the_log(log: Log, sheet: Sheet) -> None:
     bad = sum(one.unusable for one in log.days) + log.undated
     details = {"lines": lines, "unusable": bad, "undated": log.undated, "columns_missing": sorted(log.gone.values())}
     sheet.put("log_unusable_share", 1.0 if log.gone else bad / lines, None, n=lines, how="count; no sample", details=details)
-
-
-def _energy(subject: Subject, log: Log, sheet: Sheet) -> None:
-    """Write down the energy of a thousand predictions, if the passport asks for it."""
-    short, declared = "energy_kwh_per_1000", subject.passport.telemetry
-    if not subject.passport.measure_energy:
-        sheet.refuse(short, "not_applicable", "The passport does not ask for the energy ('measure_energy').")
-    elif declared is not None and declared.energy_kwh is not None:
-        if log.problem:
-            sheet.refuse(short, log.status, log.problem)
-        else:
-            times.per_thousand(log, sheet, declared.energy_kwh, short, "energy_kwh", {})
-    elif importlib.util.find_spec("codecarbon") is None:
-        said = (
-            "CodeCarbon is not installed: pip install 'roadworthy[energy]' where the model serves, log its 'energy_consumed' and "
-            "name the column under 'telemetry.energy_kwh'."
-        )
-        sheet.refuse(short, "not_applicable", said)
-    else:
-        said = "The passport asks for the energy and names no column of the log that holds it ('telemetry.energy_kwh')."
-        sheet.refuse(short, "insufficient", said)
