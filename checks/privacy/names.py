@@ -237,7 +237,8 @@ def _share(one: Drawn, told: list[bool], inputs: dict[str, str], details: dict[s
 
 
 def _a_list(table: Table, one: Drawn) -> Measurement:
-    reason = f"The column is no free text: {one.n:,} cells hold only {len(one.texts):,} different texts, which a person can read."
+    texts = f"{len(one.texts):,} different texts" if len(one.texts) > 1 else "one text"
+    reason = f"The column is no free text: {one.n:,} cells hold only {texts}, which a person can read."
     return not_measured(METRIC, "not_applicable", reason, over={"column": one.column}, inputs=_inputs(table))
 
 

@@ -166,8 +166,14 @@ def test_a_day_without_data_is_never_clean(tmp_path: Path, due: bool, status: st
 
 def test_older_days_do_not_stand_in_for_one_that_is_due(tmp_path: Path) -> None:
     before = {DAY - timedelta(days=1): {"note": NOTES}}
-    with asking(tmp_path, before) as subject:
+    with asking(tmp_path, before, windows={"fairness": 28}) as subject:
         assert measured(subject, Inside())[""].status == "error"
+
+
+def test_a_day_that_is_not_due_leaves_the_days_before_to_be_read(tmp_path: Path) -> None:
+    before = {DAY - timedelta(days=1): {"note": NOTES}}
+    with asking(tmp_path, before, windows={"fairness": 28}, batches={"due": False}) as subject:
+        assert measured(subject, Inside("Anna"))["note"].value == 0.25
 
 
 def test_another_model_is_another_run(tmp_path: Path) -> None:
