@@ -108,7 +108,7 @@ def change(batch: Sizes, reference: Sizes) -> Measurement:
     )
 
 
-def no_finer(policy: Policy, times: int, rows: Sequence[int] = (100, 400, 2_000)) -> Iterator[tuple[str, Shares]]:
+def no_finer(policy: Policy, times: int, rows: Sequence[int] = (100, 400, 1_000, 2_000)) -> Iterator[tuple[str, Shares]]:
     """Yield what `people-no-finer` says of days of the same people, and of days whose share stands exactly at the limit."""
     [limit] = [r.parsed.at_most for r in policy.rules if r.id == "people-no-finer"]
     for batch, (words, more) in product(rows, (("the same people", 0.0), ("at the limit", limit or 0.0))):

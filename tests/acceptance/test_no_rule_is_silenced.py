@@ -19,7 +19,7 @@ ALWAYS = Rule.model_validate({
     "id": "always-good", "metric": "data_quality.rows", "limit": ">= 1", "test": "exact", "breach": "fail",
     "because": "Something has to pass, or every verdict is undecided.",
 })
-MUST_BE_SEEN = ("data-leak-absent", "people-no-name", "people-no-finer", "kept-no-longer", "members-hidden", "inputs-needed")
+MUST_BE_SEEN = ("data-leak-absent", "people-no-name", "kept-no-longer", "members-hidden", "inputs-needed")
 
 
 def _rules() -> list[tuple[str, Rule]]:
@@ -61,4 +61,4 @@ def test_a_fact_about_people_that_is_gone_from_the_batch_weighs_and_one_that_nob
         for finding in run_night(workspace, NIGHT, only=["privacy"]).bundle.findings:
             if finding.rule == "people-no-finer":
                 weighs[workspace.root.name] = finding.status, finding.required
-    assert weighs == {"gone": ("error", True), "none": ("insufficient", False)}
+    assert weighs == {"gone": ("error", False), "none": ("insufficient", False)}
