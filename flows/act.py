@@ -13,7 +13,7 @@ from typing import Any
 
 from flows import incidents
 from flows.inspect import Inspected
-from flows.services import stop_at_services
+from flows.services import blocks, stop_at_services
 from roadworthy.alerts import Alert, Delivery, alerts_for, deliver
 from roadworthy.errors import RoadworthyError
 from roadworthy.ledger import Ledger
@@ -174,8 +174,9 @@ def tell(
 
 
 def send(workspace: Workspace, alerts: Sequence[Alert], prefect: Prefect | None = None) -> list[Delivery]:
-    """Send alerts to the addresses of their roles."""
-    return deliver(alerts, workspace.settings, lambda reference: resolve(reference, workspace.root, os.environ, prefect))
+    """Send alerts to the addresses of their roles; inside a run, addresses in Prefect's secret blocks are read as well."""
+    loads = prefect or blocks()
+    return deliver(alerts, workspace.settings, lambda reference: resolve(reference, workspace.root, os.environ, loads))
 
 
 def outcomes(deliveries: Sequence[Delivery]) -> list[dict[str, str]]:

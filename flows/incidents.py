@@ -20,7 +20,7 @@ from flows.services import caller_of
 from roadworthy.errors import RoadworthyError
 from roadworthy.ledger import Entry, Ledger
 from roadworthy.ledger.chain import stamp
-from roadworthy.switch import proof
+from roadworthy.switch import beats, proof
 from roadworthy.switch.calling import Answer, Caller
 from roadworthy.switch.files import ACTIVE, ANY
 from roadworthy.workspace import Workspace
@@ -208,7 +208,7 @@ def _receipts(workspace: Workspace, ledger: Ledger, first: Entry, caller: Caller
     times: list[str] = []
     entry = _entry(ledger, int(first.body["fence"]))
     with ledger.reading() as execute:
-        found = proof.proof_of(execute, entry, now, model) if entry is not None else None
+        found = proof.proof_of(execute, entry, now, model, beats.read(workspace.made, now)) if entry is not None else None
     for receipt in found.receipts if found else ():
         words[receipt.word].add(receipt.instance)
     times += [found.last_at] if found and found.last_at else []

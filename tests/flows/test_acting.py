@@ -214,6 +214,10 @@ def test_an_incident_tells_of_receipts_and_of_being_switched_on_by_new_entries(h
         for name, sequence in (("a", 10**6), ("b", 0)):
             beats.beat(Instance(name, ("bikes",), 1, sequence, stamp(datetime.now(UTC)), stamp(datetime.now(UTC))))
         beats.write(execute, datetime.now(UTC))
+    now, embedded = stamp(datetime.now(UTC)), house.made / "guards"
+    embedded.mkdir()
+    told = {"schema_version": 1, "models": ["bikes"], "epoch": 1, "sequence": 10**6, "acted_at": now, "seen_at": now}
+    (embedded / "here.json").write_text(json.dumps(told))
     incidents.settle(house, ledger, [done.incident], wait=0.0)
     with ledger.transaction() as execute:
         signed = {"requested_by": "olga", "approved_by": "gustav"}
@@ -223,10 +227,10 @@ def test_an_incident_tells_of_receipts_and_of_being_switched_on_by_new_entries(h
     assert incidents.refresh(house, ledger, datetime.now(UTC)) == []
     entries = incidents.of(ledger, done.incident)
     assert [e.body["event"] for e in entries] == ["opened", "receipts", "switched-on"]
-    assert (entries[1].body["acknowledged"], entries[1].body["late"], entries[1].body["confirmed"]) == (1, ["b"], False)
+    assert (entries[1].body["acknowledged"], entries[1].body["late"], entries[1].body["confirmed"]) == (2, ["b"], False)
     assert entries[0] == opened
     page = (house.made / "incidents" / f"{done.incident}.md").read_text(encoding="utf-8")
-    assert "not confirmed: 1 acknowledged" in page and "approved by gustav" in page and "<b>" not in page
+    assert "not confirmed: 2 acknowledged" in page and "approved by gustav" in page and "<b>" not in page
     told = json.loads((house.made / "incidents" / f"{done.incident}.json").read_text(encoding="utf-8"))
     assert [e["entry"] for e in told["entries"]] == [e.seq for e in entries]
 
