@@ -9,6 +9,8 @@ from __future__ import annotations
 from checks.identifiers.kinds import KINDS, MAY_HOLD, Kind
 from roadworthy.sql import literal
 
+SHORTEST = 6
+"""Bytes of the shortest identifier of any kind: ``a@b.cd``."""
 _GATES = {
     "at": "contains({t}, '@')",
     "digits": r"regexp_matches({t}, '[0-9](?:[^0-9A-Za-z,;]{{0,2}}[0-9]){{8}}')",
@@ -20,7 +22,7 @@ _GATES = {
 
 def may_hold(text: str) -> str:
     """Return SQL that is false only where `text`, an SQL expression, cannot hold an identifier; much cheaper than reading."""
-    return f"regexp_matches({text}, {literal(MAY_HOLD)})"
+    return f"(strlen({text}) >= {SHORTEST} and regexp_matches({text}, {literal(MAY_HOLD)}))"
 
 
 def valid(kind: Kind, value: str) -> str:

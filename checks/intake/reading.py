@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from checks.intake.plan import Plan
-from checks.intake.splitting import LONGEST, READ_AS, Records, Rejected, blocks, careful, fast, shown
+from checks.intake.splitting import LONGEST, READ_AS, Records, Rejected, blocks, careful, fast, lines_in, shown
 from roadworthy.errors import DataError
 from roadworthy.sql import literal, quote
 from roadworthy.window import files_of
@@ -168,7 +168,7 @@ def _csv(file: BinaryIO, plan: Plan, place: list[int]) -> Iterator[Event]:
                 yield from bad
                 if found.table.num_rows:
                     yield found
-        place[0] = first + block.count(b"\n")
+        place[0] = first + lines_in(block)
 
 
 def _split(block: bytes, names: list[str], plan: Plan, first: int, ended: bool) -> tuple[Block, list[Rejected], bytes]:
@@ -246,7 +246,7 @@ def _json_lines(file: BinaryIO, plan: Plan, place: list[int]) -> Iterator[Event]
             lines.append(number)
         if kept:
             yield Block(pa.table({"j": pa.array(kept, pa.string())}), raw, np.array(lines, np.int64))
-        place[0] = first + block.count(b"\n")
+        place[0] = first + lines_in(block)
 
 
 def _pointer(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-BLOCK = 16 << 20
+BLOCK = 8 << 20
 LONGEST = 1 << 20
 """Bytes of the longest line, and of the longest record with line breaks in quotes, that is read."""
 READ_AS: dict[str, pa.DataType] = {
@@ -26,6 +26,7 @@ READ_AS: dict[str, pa.DataType] = {
 }
 """The types of DuckDB that text is read as at once, with Arrow's. What Arrow reads as one, DuckDB casts to the same; the other
 way round is not so, and then a block is read as text."""
+_NEWLINE = 10
 _MOST_LINES = 100
 SHOWN = 64 << 10
 
@@ -56,22 +57,35 @@ def blocks(file: BinaryIO, size: int = BLOCK) -> Generator[tuple[bytes, int, boo
     rest, line = b"", 1
     while True:
         piece = _full(file, size)
-        data, ended = rest + piece, len(piece) < size
-        cut = len(data) if ended else data.rfind(b"\n") + 1
-        if not ended and cut == 0:
-            if len(data) <= LONGEST:
-                rest = data
-                continue
-            yield Rejected(line, _TOO_LONG, shown(data))
-            rest = _rest_of_line(file)
-            line += 1
+        ended = len(piece) < size
+        cut = len(piece) if ended else piece.rfind(b"\n") + 1
+        if not ended and cut == 0 and (cut := rest.rfind(b"\n") + 1) == 0:
+            rest += piece
+            if len(rest) > LONGEST:
+                yield Rejected(line, _TOO_LONG, shown(rest))
+                rest = _rest_of_line(file)
+                line += 1
             continue
-        block, rest = data[:cut], data[cut:]
+        if not ended and b"\n" not in piece:
+            block, rest = rest[:cut], rest[cut:] + piece
+        else:
+            block, rest = b"".join((rest, memoryview(piece)[:cut])), piece[cut:]
         back = yield block, line, ended
-        line += block.count(b"\n") - (back or b"").count(b"\n")
+        line += lines_in(block) - lines_in(back or b"")
         rest = (back or b"") + rest
         if ended:
             return
+
+
+def lines_in(block: bytes) -> int:
+    r"""Return how many lines end in a block.
+
+    Examples
+    --------
+    >>> lines_in(b"a\nb\nc")
+    2
+    """
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
 
 
 _TOO_LONG = f"The line is longer than {LONGEST:,} bytes."
@@ -135,15 +149,13 @@ def fast(
         return None
     if _wraps(table, block):
         return None
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    lines = lines_in(block) + (not block.endswith(b"\n"))  # an empty line is none for Arrow, and then there are fewer rows
     return Records(table, np.arange(first, first + lines)) if table.num_rows == lines else None
 
 
 def _whole_lines(block: bytes) -> bool:
-    """Say whether a block is lines of which none is empty or too long, without NUL, each ended by one kind of mark."""
-    if b"\x00" in block or block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block:
-        return False
-    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+    """Say whether a block is lines none of which is too long, without NUL, each ended by one kind of mark."""
+    if b"\x00" in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
         return False
     at = 0
     while len(block) - at > LONGEST:  # from each line's beginning to the last end of a line that may follow it

@@ -21,23 +21,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from checks.identifiers import find
+from checks.intake.coding import Coding
 from checks.intake.joining import batch_digest, of_labels
 from checks.intake.plan import Plan, labels_plan_of, plan_of, query, untouched
 from checks.intake.reading import Block, Raw, Told, any_raw, events, raw_files, selected
 from checks.intake.receipts import ENTRIES, What, read_receipt, receipt_path
 from checks.intake.splitting import Rejected
-from checks.intake.writing import BatchWriter, Quarantine, ahead, publish, sync
+from checks.intake.writing import BatchWriter, Quarantine, ahead, in_order, publish, sync
 from roadworthy.canonical import digest_bytes, digest_file, digest_of, plain
 from roadworthy.errors import DataError, RefusedError, StorageError
 from roadworthy.ledger import Ledger
 from roadworthy.passport import Passport
-from roadworthy.pseudonyms import PSEUDONYM, Key, read_key
+from roadworthy.pseudonyms import Key, read_key
 from roadworthy.sql import connect, literal
 from roadworthy.workspace import Workspace
 
 MARK = "roadworthy.intake"
-_LOOKED_AT = 10_000
-"""Rows of a block by which it is told whether its identifiers come again."""
 
 
 class NoRawFileError(DataError):
@@ -224,7 +223,7 @@ def _make(
     con.execute("set preserve_insertion_order = true")
     writer = BatchWriter(batch, metadata, plain=list(plan.coded()))
     try:
-        with Quarantine(arrival.quarantine) as quarantine:
+        with Quarantine(arrival.quarantine) as quarantine, Coding(plan, key) as coding:
             for raw in files:
                 line = {"name": raw.name, "sha256": raw.sha256, "bytes": raw.size}
                 if raw.sha256 in seen:
@@ -233,9 +232,10 @@ def _make(
                     continue
                 seen[raw.sha256] = raw.name
                 one, before = _File(), writer.rows
-                with closing(ahead(_rows(con, ahead(events(raw, plan)), raw, plan, day, one, quarantine))) as coming:
-                    for rows in coming:
-                        writer.write(_coded(rows, plan, key))
+                rows = ahead(_rows(con, ahead(events(raw, plan)), raw, plan, day, one, quarantine))
+                with closing(in_order(coding.of, rows, coding.at_once)) as coming:
+                    for coded in coming:
+                        writer.write(coded)
                 accepted = writer.rows - before
                 if one.refused and not one.received:
                     quarantine.put(raw.name, 0, one.refused, 1, sha256=raw.sha256)
@@ -305,6 +305,10 @@ def _good(
         if plan.intake.format == "jsonl":
             source = "(select * from arrived where json_valid(j) and json_type(case when json_valid(j) then j end) = 'OBJECT')"
         asked = query(plan, source, block.raw, day.isoformat(), typed=block.typed, without=already)
+        if len(already) == len(plan.columns) and not con.execute(
+            f'select count(*) from ({asked}) where "roadworthy why" is not null'
+        ).fetchall()[0][0]:
+            return _selected(block.table, block, plan)
         rows = con.sql(asked).to_arrow_table()
     finally:
         con.unregister("arrived")
@@ -313,7 +317,12 @@ def _good(
     if good.num_rows < block.table.num_rows:
         one.quarantined += _set_aside(con, block, raw, rows, quarantine)
     held = block.table if good.num_rows == block.table.num_rows else block.table.take(good["roadworthy n"])
-    return pa.table({name: held[block.held[name]] if name in already else good[name] for name in plan.names})
+    return _selected(held, block, plan, {name: good[name] for name in plan.names if name not in already})
+
+
+def _selected(held: pa.Table, block: Block, plan: Plan, made: Mapping[str, pa.ChunkedArray] | None = None) -> pa.Table:
+    """Return the plan's columns: what was made of them, or else as they came."""
+    return pa.table({name: made[name] if made and name in made else held[block.held[name]] for name in plan.names})
 
 
 def _set_aside(con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, rows: pa.Table, quarantine: Quarantine) -> int:
@@ -333,36 +342,6 @@ def _set_aside(con: duckdb.DuckDBPyConnection, block: Block, raw: Raw, rows: pa.
     for n, kept in zip(bad, held, strict=True):
         quarantine.put(raw.name, int(block.lines[n]), why.get(n) or "The line is no JSON object.", 1, **kept)
     return len(bad)
-
-
-def _coded(rows: pa.Table, plan: Plan, key: Key | None) -> pa.Table:
-    """Return the rows with pseudonyms."""
-    for name, scope in plan.coded().items():
-        if key is None:
-            raise RefusedError("There is no key for pseudonyms.", "Name one under intake.key.")
-        rows = rows.set_column(rows.schema.get_field_index(name), name, _pseudonyms(rows[name].combine_chunks(), scope, key))
-    return rows
-
-
-def _pseudonyms(values: pa.StringArray, scope: str, key: Key) -> pa.StringArray:
-    """Return the pseudonym of each value; where values come again, each is coded once."""
-    begin = values.slice(0, _LOOKED_AT)
-    if 2 * pc.count_distinct(begin).as_py() <= len(begin):
-        words = values.dictionary_encode()
-        return _each(words.dictionary, scope, key).take(words.indices)
-    return _each(values, scope, key)
-
-
-def _each(values: pa.StringArray, scope: str, key: Key) -> pa.StringArray:
-    missing, values = values.is_null(), pc.utf8_trim(values.drop_null(), " ")
-    if not pc.all(pc.string_is_ascii(values), min_count=0).as_py():
-        values = pc.utf8_normalize(values, "NFC")
-    codes = pa.py_buffer(key.joined(scope, values.cast(pa.binary()).to_pylist()))
-    ends = np.arange(0, PSEUDONYM * (len(values) + 1), PSEUDONYM, dtype=np.int32)
-    made = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), codes)
-    if len(made) == len(missing):
-        return made
-    return made.take(pc.if_else(missing, None, pc.subtract(pc.cumulative_sum(pc.invert(missing).cast(pa.int64())), 1)))
 
 
 def _schema(con: duckdb.DuckDBPyConnection, plan: Plan, day: date) -> pa.Schema:

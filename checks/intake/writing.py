@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ ROWS = 122_880
 
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def ahead(items: Iterator[T]) -> Generator[T]:
@@ -34,6 +35,24 @@ def ahead(items: Iterator[T]) -> Generator[T]:
         while found := coming.result():
             coming = pool.submit(list, itertools.islice(items, 1))
             yield found[0]
+
+
+def in_order(work: Callable[[T], U], items: Iterator[T], at_once: int) -> Generator[U]:
+    """Yield what becomes of each item, in their order; so many are worked on at once, while the one before is used.
+
+    Examples
+    --------
+    >>> list(in_order(abs, iter([-1, 2, -3]), 2))
+    [1, 2, 3]
+    """
+    with ThreadPoolExecutor(at_once, thread_name_prefix="in order") as pool:
+        under_way: deque[Future[U]] = deque()
+        for item in items:
+            under_way.append(pool.submit(work, item))
+            if len(under_way) > at_once:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
 class BatchWriter:

@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from checks.intake.plan import _cast
+from checks.intake import coding
+from checks.intake.plan import _cast, plan_of
 from checks.intake.splitting import READ_AS, blocks, careful, fast
-from checks.intake.taking import _pseudonyms
+from roadworthy.coding import Beside
 from roadworthy.ledger import Ledger
 from roadworthy.pseudonyms import Key
 from tests.acceptance.fleet import FLEET
@@ -162,12 +163,32 @@ def test_what_is_set_aside_is_kept_as_it_came_though_its_numbers_were_read(tmp_p
     assert [row["age"] for row in batch_of(workspace, done).to_pylist()] == [20, 21, 23]
 
 
-def test_each_value_has_its_own_pseudonym_whether_it_comes_again_or_not() -> None:
-    key = Key.of(KEY)
+@pytest.mark.parametrize("beside_from", [0, 10**9])
+def test_each_value_has_its_own_pseudonym_whoever_makes_it(beside_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coding, "BESIDE_FROM", beside_from)
+    key, column = Key.of(KEY), HEADER.split(",")[0]
+    plan = plan_of(passport_with(), {})
     often = [None, "a", " a", "caf\u0065\u0301", "café", "b", None, "a"]
-    for values in (often, often * 9, [f"C{n}" for n in range(50)] + often, [None, None], []):
-        made = _pseudonyms(pa.array(values, pa.string()), "s", key)
-        assert made.to_pylist() == [None if value is None else key.pseudonym("s", value) for value in values]
+    with coding.Coding(plan, key) as coded:
+        for values in (often, often * 9, [f"C{n}" for n in range(50)] + often, [None, None], [], ["x" * 70_000, "y"]):
+            made = coded.of(pa.table({column: pa.array(values, pa.string())}))[column].to_pylist()
+            assert made == [None if value is None else key.pseudonym(column, value) for value in values]
+
+
+def test_a_process_that_codes_may_die_and_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coding, "BESIDE_FROM", 0)
+    started: list[Beside] = []
+    key, start = Key.of(KEY), Key.beside
+    monkeypatch.setattr(Key, "beside", lambda self: started.append(start(self)) or started[-1])
+    column = HEADER.split(",")[0]
+    rows = pa.table({column: [f"C{n}" for n in range(100)]})
+    with coding.Coding(plan_of(passport_with(), {}), key) as coded:
+        first = coded.of(rows)
+        assert len(started) == 1 and first[column].to_pylist() == key.pseudonyms(column, rows[column].to_pylist())
+        started[0]._process.kill()
+        assert coded.of(rows).equals(first) and len(started) == 1
+        assert coded.of(rows).equals(first) and len(started) == 2
+    assert all(one._process.poll() is not None for one in started)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10_000])
