@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from checks.privacy.language import library
 from flows.doctor import disk, machine, private, state
 from flows.doctor import server as prefect
 from flows.doctor.check import Check
@@ -68,6 +69,8 @@ def _examine(
         yield disk.permissions(workspace)
         yield private.kept(workspace)
         yield machine.alerts(workspace, env)
+        if workspace.settings.privacy.names is not None:
+            yield machine.language_model(workspace, library())
     else:
         yield Check("Workspace", True, "None here, so only the machine was looked at.", "Name one with --workspace.")
     yield prefect.reachable(env)

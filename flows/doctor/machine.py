@@ -112,6 +112,30 @@ def clock(workspace: Workspace | None, now: datetime) -> Check:
     return Check("Clock", True, f"{said}; days begin and end in {workspace.settings.time_zone}.")
 
 
+def language_model(workspace: Workspace, version: str | None) -> Check:
+    """Say whether the language model that the workspace asks for names can be had; nothing of it is run.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose settings name one.
+    version : str or None
+        Of spaCy, as `checks.privacy.language.library` gives it.
+    """
+    from checks.privacy.language import files_of
+
+    names, what = workspace.settings.privacy.names, "Names of people"
+    if names is None:
+        return Check(what, True, "Nobody asked for them.")
+    if version is None:
+        return Check(what, False, "spaCy is not installed, so no night can look for them.", "Run: pip install 'roadworthy[pii]'")
+    try:
+        found = files_of(names.model, workspace.root)
+    except RoadworthyError as problem:
+        return Check(what, False, problem.sentence, problem.do or "Name another under privacy.names.")
+    return Check(what, True, f"'{names.model}' has {len(found)} files; spaCy {version} reads it at night.")
+
+
 def alerts(workspace: Workspace, env: Mapping[str, str]) -> Check:
     """Say where alerts go, without showing an address."""
     by_role = workspace.settings.alerts

@@ -222,6 +222,20 @@ def test_an_alert_that_would_reach_nobody_is_said(tmp_path: Path) -> None:
     assert "nobody is told" in machine.alerts(workspace(tmp_path), {}).says
 
 
+def test_a_language_model_that_no_night_could_ask_is_said(tmp_path: Path) -> None:
+    here = workspace(tmp_path / "w", "privacy: {names: {model: pipeline}}\n")
+    found = machine.language_model(here, None)
+    assert not found.ok and "pip install 'roadworthy[pii]'" in found.do
+    found = machine.language_model(here, "3.8.0")
+    assert not found.ok and "There is no language model 'pipeline'" in found.says and found.do
+    (here.root / "pipeline").mkdir()
+    (here.root / "pipeline" / "config.cfg").write_text("[nlp]\n", encoding="utf-8")
+    assert machine.language_model(here, "3.8.0").ok
+    said = [one.what for one in doctor.examine(here, now=datetime.now(UTC), environment={})]
+    assert "Names of people" in said
+    assert "Names of people" not in [one.what for one in doctor.examine(workspace(tmp_path / "x"), environment={})]
+
+
 # --- Prefect
 
 
