@@ -68,18 +68,25 @@ def forecast_of(features: list[str]) -> Passport:
 
 
 def test_the_shares_of_the_ishigami_function_are_the_published_ones(tmp_path):
-    """Total indices with a = 7, b = 0.1: 0.5576, 0.4424, 0.2437 (Ishigami and Homma 1990; Saltelli et al. 2008, 4.2)."""
-    rng = np.random.default_rng(1)
-    x = rng.uniform(-np.pi, np.pi, (20_000, 4))
-    forecast = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
-    table = {f"x{i + 1}": x[:, i] for i in range(4)}
-    found = measured(tmp_path, {**table, "forecast": forecast}, forecast_of(list(table)))
-    assert fidelity(found).value > 0.95
-    shares = importance(found)
-    for name, published in {"x1": 0.5576, "x2": 0.4424, "x3": 0.2437}.items():
-        assert shares[name].value == pytest.approx(published, abs=0.05)
-        assert shares[name].low <= published <= shares[name].high
-    assert shares["x4"].high < 0.01, "a column that is not read is seen to be unused"
+    """Total indices with a = 7, b = 0.1: 0.5576, 0.4424, 0.2437 (Ishigami and Homma 1990; Saltelli et al. 2008, 4.2).
+
+    One draw of a thousand rows is off by 0.055 (one standard error of x1), the mean of six by 0.022.
+    """
+    published = {"x1": 0.5576, "x2": 0.4424, "x3": 0.2437}
+    drawn = []
+    for seed in range(6):
+        # A sine's last digit is the processor's, and rows are drawn by their content: rounded, every machine draws the same.
+        x = np.random.default_rng(seed).uniform(-np.pi, np.pi, (20_000, 4)).round(6)
+        forecast = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+        table = {f"x{i + 1}": x[:, i] for i in range(4)}
+        found = measured(tmp_path / str(seed), {**table, "forecast": forecast.round(6)}, forecast_of(list(table)))
+        assert fidelity(found).value > 0.95
+        drawn.append(importance(found))
+        assert drawn[-1]["x4"].high < 0.01, "a column that is not read is seen to be unused"
+    for name, share in published.items():
+        assert np.mean([shares[name].value for shares in drawn]) == pytest.approx(share, abs=0.05)
+    held = [shares[name].low <= share <= shares[name].high for shares in drawn for name, share in published.items()]
+    assert sum(held) >= 15, "of 18 intervals of 95 % fewer hold one time in a hundred"
 
 
 def table_of(n: int = 3000, seed: int = 0, **columns: Any) -> dict[str, Any]:
