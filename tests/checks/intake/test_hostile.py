@@ -204,11 +204,12 @@ TAKE = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from checks.intake import take_in
+from checks.intake import coding, take_in
 from roadworthy.ledger import Ledger
 from roadworthy.workspace import Workspace
 from tests.checks.intake.support import KEY, passport_with
 from tests.support import DAY
+coding.BESIDE_FROM = 0
 workspace = Workspace.open(Path(sys.argv[1]))
 with Ledger.open(workspace.state_url) as ledger:
     take_in(workspace, ledger, passport_with(), DAY, datetime.now(UTC), {"PSEUDONYMS": KEY})
